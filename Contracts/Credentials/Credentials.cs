@@ -27,6 +27,9 @@ public sealed record Credential(
     /// <summary>A key that may stand in the path of a request.</summary>
     public bool InPath { get; init; }
 
+    /// <summary>What a secret key may do. Null allows all, and an empty list nothing.</summary>
+    public IReadOnlyList<string>? Permissions { get; init; }
+
     /// <summary>The owner is told when the wallet falls below it. Null: never.</summary>
     public Money? LowMark { get; init; }
 
@@ -58,6 +61,9 @@ public sealed record Rates(int? RequestsPerMinute, int? TokensPerMinute);
 public sealed record Principal(
     CredentialKind Kind, Guid Credential, bool Test, Guid Organization, Guid Project, Guid? Customer, Guid? Wallet)
 {
+    /// <inheritdoc cref="Credential.Permissions"/>
+    public IReadOnlyList<string>? Permissions { get; init; }
+
     public static Principal Of(Credential credential) =>
         new(
             credential.Kind,
@@ -66,7 +72,10 @@ public sealed record Principal(
             credential.Organization,
             credential.Project,
             credential.Customer,
-            credential.Wallet);
+            credential.Wallet)
+        {
+            Permissions = credential.Permissions,
+        };
 }
 
 /// <summary>

@@ -109,6 +109,9 @@ public sealed record ProjectTerms(Guid Organization, string Name, bool Active, l
 
     /// <summary>As its seed file says it. Null: it says nothing.</summary>
     public TopUpAllowance? TopUpLimits { get; init; }
+
+    /// <summary>Null: the project has its name alone.</summary>
+    public Branding? Branding { get; init; }
 }
 
 /// <summary>

@@ -74,7 +74,7 @@ public static class Idempotency
     {
         var principal = http.Principal();
         var scope = Scope(principal);
-        var hash = await HashAsync(http);
+        var hash = await HashAsync(http, principal);
         var database = http.RequestServices.GetRequiredService<NpgsqlDataSource>();
         var envelope = http.RequestServices.GetRequiredService<AnswerSeal>().Envelope;
 
@@ -110,11 +110,16 @@ public static class Idempotency
 
     static string Owner(string scope, string key) => $"idempotency:{scope}:{key}";
 
-    static async Task<byte[]> HashAsync(HttpContext http)
+    /// <summary>
+    /// A secret key that may not do all has calls of its own: another one's answer may show a secret that this one could not ask for.
+    /// </summary>
+    static async Task<byte[]> HashAsync(HttpContext http, Principal principal)
     {
         http.Request.EnableBuffering(bufferThreshold: Body.MaxManagementBytes);
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
         hash.AppendData(Encoding.UTF8.GetBytes($"{http.Request.Method} {http.Request.Path}{http.Request.QueryString}\n"));
+        if (principal.Permissions is not null)
+            hash.AppendData(principal.Credential.ToByteArray());
         var chunk = new byte[16 * 1024];
         for (int read; (read = await http.Request.Body.ReadAsync(chunk, http.RequestAborted)) > 0;)
         {

@@ -39,8 +39,8 @@ public static class InternalCalls
         builder.Services.AddSingleton(new InternalKeys(builder.Keys(KeySetting.InternalKey)));
 
     /// <summary>
-    /// Refuses every call without a valid signature, health excepted, and every caller that <paramref name="callers"/> does not name for
-    /// the route. A route that is not in the table refuses everyone.
+    /// Refuses every call without a valid signature, health excepted, every caller that <paramref name="callers"/> does not name for the
+    /// route, and every secret key without the route's permission. A route that is not in the table refuses everyone.
     /// </summary>
     public static void UseInternalOnly(this WebApplication app, RouteCallers callers)
     {
@@ -53,6 +53,8 @@ public static class InternalCalls
                 await Problems.WriteAsync(http, Problems.InternalOnly);
             else if (!open && !callers.Accept(http, call!.Caller))
                 await Problems.WriteAsync(http, Problems.WrongCaller);
+            else if (Permissions.Lacking(http, call?.Principal) is { } permission)
+                await Problems.WriteAsync(http, Problems.InsufficientPermission(permission));
             else
             {
                 http.Features.Set(call);

@@ -185,6 +185,10 @@ public static class Problems
         "authentication_error",
         "internal_only",
         "This route is for the gateway's own services. The call was not signed for this service with one of its keys within a minute.");
+    public static readonly Problem LiveKeyNeeded = new(
+        403, "permission_error", "live_key_needed", "This is of the live world, too. A test key of a live project may not touch it.");
+    public static Problem InsufficientPermission(string needed) => new(
+        403, "permission_error", "insufficient_permission", $"This secret key lacks the permission '{needed}'. Nothing was changed.");
     public static readonly Problem WrongCaller = new(
         403, "permission_error", "wrong_caller", "This route is for other services of the gateway.");
 

@@ -41,6 +41,10 @@ builder.Services.AddSingleton<Cors>();
 builder.Services.AddSingleton<OwnBalance>();
 builder.Services.AddSingleton<OwnCredits>();
 
+// What backends ask
+builder.Services.AddSingleton<ManagementCalls>();
+builder.Services.AddSingleton<TestProvider>();
+
 // What a request needs before it runs
 builder.Services.AddSingleton(OutputDefault.Read(builder));
 builder.Services.AddSingleton<LedgerClock>();

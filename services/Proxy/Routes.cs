@@ -17,6 +17,7 @@ public static class Routes
         FileBatches.Map(app);
         app.MapModels();
         OwnCredits.Map(app);
+        TestProvider.Map(app);
         app.MapManagement();
         Drain.Map(app);
         app.MapRoot();

@@ -18,6 +18,7 @@ builder.AddServiceClient<WalletClient>("wallet", WalletClient.AttemptTimeout);
 builder.Services.AddRetention(TableRetention.All);
 builder.AddResponseState();
 builder.Services.AddSingleton(new SandboxAddress(builder.Configuration[SandboxAddress.Setting]));
+builder.Services.AddSingleton(PrivateHosts.Read(builder, PrivateHosts.OfProviders));
 builder.Services.AddSingleton<SessionTokens>();
 builder.Services.AddSingleton<CustomerKeys>();
 builder.Services.AddSingleton<HotCopies>();
@@ -26,6 +27,7 @@ builder.Services.AddHostedService<InvalidationBeats>();
 var app = builder.BuildService();
 app.UseServiceDefaults();
 app.UseInternalOnly(Routes.Callers);
+Author.UseAuthor(app);
 
 // For the edge
 app.MapCredentials();
@@ -60,6 +62,31 @@ app.MapMintSession();
 app.MapRefreshSession();
 app.MapListSessions();
 app.MapRevokeSession();
+
+// What projects are and sell
+app.MapListProjects();
+app.MapPutProject();
+app.MapPutBranding();
+app.MapListProviders();
+app.MapPutProvider();
+app.MapDeleteProvider();
+app.MapListQueryTypes();
+app.MapListModels();
+app.MapPutModel();
+app.MapDeleteModel();
+app.MapListPrices();
+app.MapListPlans();
+app.MapPutPlan();
+app.MapDeletePlan();
+app.MapExportSeed();
+
+// Who changed what
+app.MapListAudit();
+
+// Secret keys
+app.MapListSecretKeys();
+app.MapCreateSecretKey();
+app.MapRevokeSecretKey();
 
 // Customers
 app.MapListCustomers();

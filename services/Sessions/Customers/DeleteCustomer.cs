@@ -38,6 +38,8 @@ public static class DeleteCustomer
             // First the customer's row, which whoever keeps a response looks at: what is kept after the deletion would be kept for ever.
             await db.SaveChangesAsync(token);
             await db.Database.ExecuteSqlAsync($"delete from kept_response where customer_id = {customer.Id}", token);
+            await db.Database.ExecuteSqlAsync(
+                $"update audit_entry set before = null, after = null where customer_id = {customer.Id}", token);
             await db.Database.ExecuteSqlAsync($"update customer_key set name = 'deleted' where customer_id = {customer.Id}", token);
             await transaction.CommitAsync(CancellationToken.None);
         }

@@ -34,6 +34,16 @@ public sealed class SessionsDb(DbContextOptions<SessionsDb> options) : DbContext
     public DbSet<PriceVersion> PriceVersions => Set<PriceVersion>();
     public DbSet<CatalogueModel> CatalogueModels => Set<CatalogueModel>();
     public DbSet<CataloguePrice> CataloguePrices => Set<CataloguePrice>();
+    public DbSet<AuditEntry> AuditEntries => Set<AuditEntry>();
+
+    /// <summary>Who changes what is saved. It is said anew for each request, because contexts are used again.</summary>
+    public Author? Author { get; set; }
+
+    public override Task<int> SaveChangesAsync(bool acceptAllChangesOnSuccess, CancellationToken cancellationToken = default)
+    {
+        AuditTrail.Write(this);
+        return base.SaveChangesAsync(acceptAllChangesOnSuccess, cancellationToken);
+    }
 
     protected override void OnModelCreating(ModelBuilder modelBuilder)
     {
@@ -69,11 +79,15 @@ public sealed class SessionsDb(DbContextOptions<SessionsDb> options) : DbContext
             .HasMany(limit => limit.Raises)
             .WithOne()
             .HasForeignKey(raise => new { raise.CustomerId, raise.LimitId });
+        modelBuilder.Entity<AuditEntry>().Property(entry => entry.Before).HasColumnType("jsonb");
+        modelBuilder.Entity<AuditEntry>().Property(entry => entry.After).HasColumnType("jsonb");
         modelBuilder.Entity<Plan>().HasKey(plan => new { plan.ProjectId, plan.Id });
         modelBuilder.Entity<CustomerPlan>().HasKey(plan => plan.CustomerId);
         modelBuilder.Entity<CustomerCredits>().HasKey(credits => new { credits.CustomerId, credits.QueryType });
         // References without a navigation: EF must know them to write rows in the right order.
         modelBuilder.Entity<Project>().HasOne<Organization>().WithMany().HasForeignKey(project => project.OrganizationId);
+        modelBuilder.Entity<Project>().Property(project => project.Branding).HasColumnType("jsonb");
+        modelBuilder.Entity<AuditEntry>().HasOne<Project>().WithMany().HasForeignKey(entry => entry.ProjectId);
         modelBuilder.Entity<CustomerLimit>().HasOne<Customer>().WithMany().HasForeignKey(limit => limit.CustomerId);
         modelBuilder.Entity<RetiredSecret>().HasOne<CustomerKey>().WithMany().HasForeignKey(secret => secret.KeyId);
         modelBuilder.Entity<Plan>().HasOne<Project>().WithMany().HasForeignKey(plan => plan.ProjectId);
@@ -115,6 +129,10 @@ public sealed class SessionsDb(DbContextOptions<SessionsDb> options) : DbContext
 
     /// <summary>Until the transaction ends, no other instance writes seeds or the catalogue.</summary>
     public Task LockAsync(CancellationToken token) => Database.ExecuteSqlAsync($"select pg_advisory_xact_lock({WriterLock})", token);
+
+    /// <summary>Until the transaction ends, nobody else changes what the project is and sells, or its secret keys.</summary>
+    public Task LockProjectAsync(Guid project, CancellationToken token) =>
+        Database.ExecuteSqlAsync($"select 1 from project where id = {project} for no key update", token);
 
     /// <summary>
     /// Until the transaction ends, nobody else changes the customer, its limits or its types of call credits. It is read again.
@@ -191,4 +209,13 @@ public sealed class SessionsDb(DbContextOptions<SessionsDb> options) : DbContext
 
     [DbContext(typeof(SessionsDb)), Migration("0021_top_up_limits")]
     sealed class TopUpLimits0021 : SqlMigration;
+
+    [DbContext(typeof(SessionsDb)), Migration("0022_scoped_keys")]
+    sealed class ScopedKeys0022 : SqlMigration;
+
+    [DbContext(typeof(SessionsDb)), Migration("0023_audit")]
+    sealed class Audit0023 : SqlMigration;
+
+    [DbContext(typeof(SessionsDb)), Migration("0024_branding")]
+    sealed class Branding0024 : SqlMigration;
 }

@@ -32,6 +32,8 @@ public sealed class Project
     public List<int>? LimitThresholds { get; set; }
     /// <summary>How much customers may top up, a <see cref="TopUpAllowance"/> in JSON. Null: as Billing has it for all.</summary>
     public string? TopUpLimits { get; set; }
+    /// <summary>A <see cref="Contracts.Branding"/> in JSON. Null: its name alone.</summary>
+    public string? Branding { get; set; }
     public required string PublishableKey { get; init; }
     public required DateTimeOffset CreatedAt { get; init; }
 }
@@ -47,7 +49,11 @@ public sealed class SecretKey
     public required byte[] Hash { get; init; }
     public required string SealedFingerprint { get; init; }
     public required string Last4 { get; init; }
+    /// <summary>Of <see cref="ServiceDefaults.Permissions"/>. Null allows all.</summary>
+    public List<string>? Permissions { get; set; }
     public required DateTimeOffset CreatedAt { get; init; }
+    public DateTimeOffset? ExpiresAt { get; set; }
+    public DateTimeOffset? LastUsedAt { get; init; }
     public DateTimeOffset? RevokedAt { get; set; }
 }
 
@@ -234,7 +240,7 @@ public sealed class Provider
     public required string OnAbort { get; set; }
     public string? QueryType { get; set; }
     /// <summary>A tenant set the address: it must be a public one.</summary>
-    public bool Tenant { get; init; }
+    public bool Tenant { get; set; }
 }
 
 /// <summary>One of a provider's secrets, sealed for <see cref="Contracts.ProviderConnection.SecretOwner"/>.</summary>

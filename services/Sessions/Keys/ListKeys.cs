@@ -6,7 +6,7 @@ using Microsoft.EntityFrameworkCore;
 namespace LlmGateway.Sessions;
 
 /// <summary>A key as its customer's backend sees it.</summary>
-/// <param name="LastUsedAt">Within a minute or so; the edge reports uses in batches.</param>
+/// <param name="LastUsedAt">At most a minute old; the edge reports uses in batches.</param>
 /// <param name="Key">The secret, only in the answer that makes it.</param>
 /// <param name="PreviousExpiresAt">Until when the secret from before is good, only in the answer that rotates the key.</param>
 public sealed record KeyView(

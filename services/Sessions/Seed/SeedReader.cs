@@ -15,7 +15,7 @@ public sealed class SeedException(string message) : Exception(message);
 /// </summary>
 public static partial class SeedReader
 {
-    static readonly JsonSerializerOptions Json = new(Defaults.Json)
+    public static readonly JsonSerializerOptions Json = new(Defaults.Json)
     {
         UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow,
         PropertyNameCaseInsensitive = false,
@@ -30,10 +30,14 @@ public static partial class SeedReader
                 type.Properties.RemoveAt(i);
     }
 
-    [GeneratedRegex(@"\$\{(\w*)\}")]
+    /// <summary>With a second dollar before it, it is the text itself without that.</summary>
+    [GeneratedRegex(@"\$?\$\{(\w*)\}")]
     private static partial Regex Variable { get; }
 
-    [GeneratedRegex(@"\.models\[\d+\]\.providers\[\d+\]$")]
+    /// <summary>A text that a file has as it is.</summary>
+    public static string Literal(string text) => Variable.Replace(text, match => $"${match.Value}");
+
+    [GeneratedRegex(@"(^|\.models\[\d+\]\.)providers\[\d+\]$")]
     private static partial Regex ModelProviderPath { get; }
 
     /// <param name="paths">One or several paths, separated by colons.</param>
@@ -84,7 +88,9 @@ public static partial class SeedReader
     }
 
     /// <summary>Copies a value with its variables replaced. Numbers are copied as written, so that no digit is lost.</summary>
-    static void Expand(JsonElement value, string path, Utf8JsonWriter writer, Func<string, string?> environment)
+    /// <param name="path">Where the value stands. Empty for a file, and for a model that is a call's body.</param>
+    /// <param name="environment">Null: variables stay as they are.</param>
+    public static void Expand(JsonElement value, string path, Utf8JsonWriter writer, Func<string, string?>? environment)
     {
         switch (value.ValueKind)
         {
@@ -108,7 +114,11 @@ public static partial class SeedReader
                 writer.WriteEndArray();
                 break;
             case JsonValueKind.String:
-                var text = Variable.Replace(value.GetString()!, match => Lookup(match.Groups[1].Value, path, environment));
+                var text = value.GetString()!;
+                if (environment is not null)
+                    text = Variable.Replace(text, match => match.Value[1] == '$'
+                        ? match.Value[1..]
+                        : Lookup(match.Groups[1].Value, path, environment));
                 if (ModelProviderPath.IsMatch(path))
                     WriteModelProvider(text, writer);
                 else

@@ -1,5 +1,6 @@
 using System.Text.RegularExpressions;
 using LlmGateway.Contracts;
+using LlmGateway.ServiceDefaults;
 
 namespace LlmGateway.Sessions;
 
@@ -10,6 +11,9 @@ public static partial class SeedRules
 {
     const int MaxTimeoutSeconds = 600, MaxRetries = 5, MaxProviderKeys = 100, MaxWeight = 1000, MaxModelProviders = 10, MaxTrialDays = 730,
         MaxThresholds = 8;
+
+    /// <summary>Providers, models or plans that a project may have by calls. A seed file, which is the operator's, may have more.</summary>
+    public const int MaxEntries = 1000;
 
     /// <summary>$0.1 per token. What is more is a price by the million.</summary>
     const long MaxOverage = 100_000_000_000_000_000;
@@ -22,6 +26,9 @@ public static partial class SeedRules
 
     [GeneratedRegex(@"^[a-z][a-z0-9+.-]*://[a-z0-9._\-\[\]:]+$")]
     private static partial Regex Origin { get; }
+
+    [GeneratedRegex("^#[0-9a-f]{6}$")]
+    private static partial Regex Color { get; }
 
     [GeneratedRegex("^[A-Za-z0-9!#$%&'*+.^_`|~-]+$")]
     private static partial Regex HeaderName { get; }
@@ -48,18 +55,9 @@ public static partial class SeedRules
         var providers = (project.Providers ?? []).Select(provider => provider.Id).ToHashSet();
         return
         [
-            .. Text(project.Name, $"{path}.name"),
-            .. Must(project.Mode is null or "live" or "test", $"{path}.mode", "must be live or test"),
             .. NotYet(project.Routes?.Count, $"{path}.routes"),
             .. NotYet(project.Webhooks?.Count, $"{path}.webhooks"),
-            .. Must(project.LowBalance is null or { Nanos: >= 0 }, $"{path}.lowBalance", "must not be negative"),
-            .. Must(
-                project.LimitThresholds is null || AreThresholds(project.LimitThresholds),
-                $"{path}.limitThresholds",
-                $"must be 1 to {MaxThresholds} percentages from 1 to 100, each above the one before"),
-            .. TopUps(project.TopUpLimits, $"{path}.topUpLimits"),
-            .. Each(project.AllowedOrigins, $"{path}.allowedOrigins", (origin, at) =>
-                Must(Origin.IsMatch(origin), at, "must be an exact origin in lower case, such as https://app.example.com, without path")),
+            .. Settings(project, path),
             .. Each(project.SecretKeys, $"{path}.secretKeys", (key, at) => SecretKey(key, at, project.Mode)),
             .. Duplicates(project.SecretKeys, $"{path}.secretKeys", key => key.Name, "name"),
             .. Each(project.Providers, $"{path}.providers", Provider),
@@ -74,6 +72,36 @@ public static partial class SeedRules
         ];
     }
 
+    /// <summary>Of the project itself, without what it has lists of.</summary>
+    public static IEnumerable<string> Settings(SeedProject project, string path) =>
+    [
+        .. Text(project.Name, $"{path}.name"),
+        .. Must(project.Mode is null or "live" or "test", $"{path}.mode", "must be live or test"),
+        .. Must(project.LowBalance is null or { Nanos: >= 0 }, $"{path}.lowBalance", "must not be negative"),
+        .. Must(
+            project.LimitThresholds is null || AreThresholds(project.LimitThresholds),
+            $"{path}.limitThresholds",
+            $"must be 1 to {MaxThresholds} percentages from 1 to 100, each above the one before"),
+        .. TopUps(project.TopUpLimits, $"{path}.topUpLimits"),
+        .. project.Branding is { } branding ? Branding(branding, $"{path}.branding") : [],
+        .. Each(project.AllowedOrigins, $"{path}.allowedOrigins", (origin, at) =>
+            Must(Origin.IsMatch(origin), at, "must be an exact origin in lower case, such as https://app.example.com, without path")),
+    ];
+
+    public static IEnumerable<string> Branding(Branding branding, string path) =>
+    [
+        .. Optional(branding.Name, $"{path}.name"),
+        .. Must(branding.Color is null || Color.IsMatch(branding.Color), $"{path}.color", "must be a color such as #1a2b3c"),
+        .. PageUrl(branding.LogoUrl, $"{path}.logoUrl"),
+        .. PageUrl(branding.SupportUrl, $"{path}.supportUrl"),
+        .. PageUrl(branding.TermsUrl, $"{path}.termsUrl"),
+    ];
+
+    /// <summary>A browser loads it. Another scheme might be a script.</summary>
+    static IEnumerable<string> PageUrl(string? url, string path) => url is null
+        ? []
+        : PublicUrl.Mistake(url, PrivateHosts.None) is { } mistake ? [$"{path} {mistake}"] : [];
+
     static IEnumerable<string> TopUps(TopUpAllowance? limits, string path) =>
         limits?.Mistake() is var (member, must) ? [$"{path}.{member} {must}"] : [];
 
@@ -81,9 +109,12 @@ public static partial class SeedRules
     [
         .. Text(key.Name, $"{path}.name"),
         .. LiteralKey(key.Key, $"{path}.key", mode == "test" ? [Token.TestSecret] : [Token.LiveSecret, Token.TestSecret]),
+        .. key.Permissions is not null && SecretKeys.Mistake(key.Permissions) is var (i, reason)
+            ? [$"{path}.permissions[{i}] {reason}"]
+            : (string[])[],
     ];
 
-    static IEnumerable<string> Provider(SeedProvider provider, string path) =>
+    public static IEnumerable<string> Provider(SeedProvider provider, string path) =>
     [
         .. Must(PlainId.IsMatch(provider.Id), $"{path}.id", "must be 1 to 64 letters, digits, dots, dashes or underscores"),
         .. Must(ProviderWire.All.Contains(provider.Wire), $"{path}.wire", $"must be one of {string.Join(", ", ProviderWire.All)}"),
@@ -126,15 +157,19 @@ public static partial class SeedRules
 
     static IEnumerable<string> ProviderKey(SeedProviderKey key, string authType, string path) =>
     [
+        .. Must(key.Value is not null, $"{path}.value", "is required"),
         .. Must(
-            key.Value.Length != 0 && !key.Value.Any(char.IsControl),
+            key.Value is not "" && key.Value?.Any(char.IsControl) != true,
             $"{path}.value",
             "must not be empty and must not have control characters"),
-        .. Must(authType != "basic" || key.Value.Contains(':', StringComparison.Ordinal), $"{path}.value", "must be user:password"),
+        .. Must(
+            authType != "basic" || key.Value is null || key.Value.Contains(':', StringComparison.Ordinal),
+            $"{path}.value",
+            "must be user:password"),
         .. Must(key.Weight is > 0 and <= MaxWeight, $"{path}.weight", $"must be from 1 to {MaxWeight}"),
     ];
 
-    static IEnumerable<string> Model(SeedModel model, string path, HashSet<string> providers) =>
+    public static IEnumerable<string> Model(SeedModel model, string path, HashSet<string> providers) =>
     [
         .. Text(model.Id, $"{path}.id"),
         .. Optional(model.UpstreamModel, $"{path}.upstreamModel"),
@@ -157,7 +192,7 @@ public static partial class SeedRules
     ];
 
     /// <summary>Whoever answers a call, it costs a credit of the same type.</summary>
-    static IEnumerable<string> OneQueryType(SeedModel model, string path, IReadOnlyList<SeedProvider> providers)
+    public static IEnumerable<string> OneQueryType(SeedModel model, string path, IReadOnlyList<SeedProvider> providers)
     {
         var types = (model.Providers ?? []).Select(offer => providers.FirstOrDefault(provider => provider.Id == offer.Id))
             .OfType<SeedProvider>().Select(provider => provider.QueryType).ToList();
@@ -192,7 +227,7 @@ public static partial class SeedRules
         .. Duplicates(prices?.Tiers, $"{path}.tiers", tier => $"{tier.AboveInput}", "aboveInput"),
     ];
 
-    static IEnumerable<string> Plan(SeedPlan plan, string path) =>
+    public static IEnumerable<string> Plan(SeedPlan plan, string path) =>
     [
         .. Must(PlainId.IsMatch(plan.Id), $"{path}.id", "must be 1 to 64 letters, digits, dots, dashes or underscores"),
         .. Text(plan.Name, $"{path}.name"),

@@ -29,7 +29,7 @@ public sealed class RoutesTests : IAsyncDisposable
     static readonly string[] FreePosts =
     [
         "POST /v1/messages/count_tokens", "POST /v1/files", "POST /files", "POST /v1/messages/batches/{id}/cancel",
-        "POST /v1/batches/{id}/cancel", "POST /batches/{id}/cancel",
+        "POST /v1/batches/{id}/cancel", "POST /batches/{id}/cancel", "POST /v1/providers/{id}/test",
     ];
 
     readonly Credential _user = SessionsInMemory.Credential(new(RequestsPerMinute: 1, TokensPerMinute: null));
@@ -113,7 +113,7 @@ public sealed class RoutesTests : IAsyncDisposable
             http.Request.Headers[header] = "as the caller says";
         using var request = new HttpRequestMessage();
 
-        await Management.Transformer(_app.Services.GetRequiredService<ITransformBuilder>())
+        await ManagementCalls.Transformer(_app.Services.GetRequiredService<ITransformBuilder>())
             .TransformRequestAsync(http, request, "http://sessions", TestContext.Current.CancellationToken);
 
         Assert.Equal(
@@ -195,6 +195,9 @@ public sealed class RoutesTests : IAsyncDisposable
         builder.Services.AddHttpForwarder();
         builder.Services.AddSingleton(identity);
         builder.Services.AddSingleton(_rates);
+        builder.Services.AddSingleton<ManagementCalls>();
+        builder.Services.AddSingleton(uses);
+        builder.Services.AddSingleton(new TestProvider(identity, _rates, null!, TimeProvider.System));
         builder.Services.AddSingleton(new OwnBalance(null!, null!));
         builder.Services.AddSingleton(new OwnCredits(identity, _rates, null!, TimeProvider.System));
         builder.Services.AddSingleton(new Inference(

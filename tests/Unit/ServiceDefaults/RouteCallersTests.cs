@@ -181,6 +181,19 @@ public sealed partial class RouteCallersTests
                 Assert.True(status == HttpStatusCode.Unauthorized && code == "internal_only", $"{what}, {route}: {status}");
             }
         }
+        foreach (var route in table.Keys.Where(route => route.Contains(" /v1/", StringComparison.Ordinal)))
+        {
+            // A route under a path that the table of permissions does not have could be called by keys that may do all, and by no other.
+            var needed = Permissions.Of(route);
+            Assert.True(needed is not null && Permissions.All.Contains(needed), $"{route} has no permission");
+            var others = Permissions.All.Where(permission => permission != needed).ToList();
+            var (status, code, _) = await SendAsync(
+                http, route, ServiceCall.Header, Sign(new(ServiceCall.Proxy, service, Backend with { Permissions = others })));
+            Assert.True(status == HttpStatusCode.Forbidden && code == "insufficient_permission", $"{route} without {needed}: {status}");
+            (_, code, _) = await SendAsync(
+                http, route, ServiceCall.Header, Sign(new(ServiceCall.Proxy, service, Backend with { Permissions = [needed] })));
+            Assert.False(code == "insufficient_permission", $"{route} with {needed}");
+        }
         Assert.Equal(HttpStatusCode.OK, (await SendAsync(http, "GET /alive", "X-Nothing", "")).Status);
     }
 

@@ -19,6 +19,7 @@ public sealed partial class ChangesTests
         ["ClaimBatches.cs"] = "batches are not copied",
         ["CreateCustomer.cs"] = "nobody has a copy of what did not exist",
         ["CreateKey.cs"] = "nobody has a copy of what did not exist",
+        ["CreateSecretKey.cs"] = "nobody has a copy of what did not exist",
         ["DeleteObject.cs"] = "objects are not copied",
         ["DeleteResponse.cs"] = "kept responses are not copied",
         ["Eviction.cs"] = "kept responses are not copied",

@@ -85,6 +85,13 @@ public sealed class SeedReaderTests
     }
 
     [Fact]
+    public void A_permission_that_there_is_none_of_is_named() => Assert.StartsWith(
+        "organizations[0].projects[0].secretKeys[1].permissions[1] is 'wallets:*', which is not one of alerts:read, alerts:write, ",
+        Assert.Throws<SeedException>(() => Read(Valid.Replace(
+            "{\"name\": \"made\"}", "{\"name\": \"made\", \"permissions\": [\"wallets:read\", \"wallets:*\"]}"))).Message,
+        StringComparison.Ordinal);
+
+    [Fact]
     public void A_variable_may_stand_for_a_number_too() =>
         Assert.Equal(
             new Rate(250_000_000_000),
@@ -95,6 +102,10 @@ public sealed class SeedReaderTests
     [InlineData("\"lowBalance\": \"1.00\"", "\"lowBalance\": \"-1\"", "organizations[0].projects[0].lowBalance must not be negative")]
     [InlineData("{\"credit\": \"10\"}", "{\"lowBalance\": -1}",
         "organizations[0].projects[0].customers[0].wallet.lowBalance must not be negative")]
+    [InlineData("\"lowBalance\": \"1.00\"", "\"branding\": {\"color\": \"red\"}",
+        "organizations[0].projects[0].branding.color must be a color such as #1a2b3c")]
+    [InlineData("\"lowBalance\": \"1.00\"", "\"branding\": {\"logoUrl\": \"javascript:alert(1)\"}",
+        "organizations[0].projects[0].branding.logoUrl must begin with https://")]
     [InlineData("\"lowBalance\": \"1.00\"", "\"limitThresholds\": [50, 50]",
         "organizations[0].projects[0].limitThresholds must be 1 to 8 percentages from 1 to 100, each above the one before")]
     [InlineData("\"lowBalance\": \"1.00\"", "\"limitThresholds\": [0, 101]",

@@ -1,0 +1,38 @@
+using LlmGateway.Contracts;
+using LlmGateway.ServiceDefaults;
+using Microsoft.EntityFrameworkCore;
+
+namespace LlmGateway.Sessions;
+
+/// <summary>
+/// <c>GET /v1/models</c> → <c>{models}</c> and <c>GET /v1/models/{id}</c>, with a secret key: the project's models as a seed file has them.
+/// What a model leaves open is the catalogue's.
+/// </summary>
+public static class ListModels
+{
+    public static void MapListModels(this WebApplication app)
+    {
+        app.MapGet("/v1/models", async (HttpContext http, SessionsDb db, TimeProvider time, CancellationToken token) =>
+            Results.Json(new { models = await ReadAsync(http.Backend(), null, db, time, token) }, SeedPart.Shown));
+        app.MapGet("/v1/models/{id}", async (string id, HttpContext http, SessionsDb db, TimeProvider time, CancellationToken token) =>
+            (await ReadAsync(http.Backend(), NameIn(id), db, time, token)).FirstOrDefault() is { } found
+                ? Results.Json(found, SeedPart.Shown)
+                : NotFound);
+    }
+
+    public static Problem NotFound => Problems.NotFound("model");
+
+    /// <summary>A slash in a model's name is escaped in an address, and the server does not decode this one escape.</summary>
+    public static string NameIn(string address) => address.Replace("%2F", "/", StringComparison.OrdinalIgnoreCase);
+
+    /// <summary>A model that nobody offers any more is gone. Its row stays, because usage records refer to its prices.</summary>
+    public static IQueryable<Model> Of(SessionsDb db, Guid project) => db.Models.Include(model => model.Providers)
+        .Where(model => model.ProjectId == project && model.Providers.Count > 0).OrderBy(model => model.Id);
+
+    static async Task<List<SeedModel>> ReadAsync(Principal caller, string? only, SessionsDb db, TimeProvider time, CancellationToken token)
+    {
+        var models = await Of(db, caller.Project).AsNoTracking().Where(model => only == null || model.Id == only).ToListAsync(token);
+        var prices = ReadProject.ByOffer(await db.CurrentPricesAsync([caller.Project], time.GetUtcNow(), token));
+        return models.ConvertAll(model => ModelWriter.Describe(model, prices));
+    }
+}

@@ -1,0 +1,55 @@
+using LlmGateway.ServiceDefaults;
+
+namespace LlmGateway.Sessions;
+
+/// <summary>
+/// <c>PUT /v1/providers/{id}</c> with a provider as a seed file has it. A secret that is absent stays as it is while the provider's host
+/// does. An address that a tenant sets must be a public one.
+/// </summary>
+public static class PutProvider
+{
+    public static void MapPutProvider(this WebApplication app) => app.MapPut("/v1/providers/{id}", HandleAsync);
+
+    static async Task<IResult> HandleAsync(
+        string id, HttpContext http, SessionsDb db, Envelope envelope, PrivateHosts hosts, HotCopies copies, TimeProvider time,
+        CancellationToken token)
+    {
+        var caller = http.Backend();
+        var seed = await SeedPart.ReadAsync<SeedProvider>(http);
+        SeedPart.MustBeNamed(seed.Id, id);
+        seed = seed with { Id = id };
+        await using var transaction = await db.Database.BeginTransactionAsync(token);
+        await SeedPart.LockAsync(db, caller, token);
+        var providers = await ProviderWriter.ReadAsync(db, envelope, caller.Project, token);
+        seed = providers.WithStoredSecrets(seed);
+        SeedPart.MustBeRight(SeedRules.Provider(seed, ""));
+        MustBeNoVariable(seed);
+        if (!providers.All.ContainsKey(id) && providers.All.Count >= SeedRules.MaxEntries)
+            return Problems.Conflict("too_many_providers", $"A project may have {SeedRules.MaxEntries} providers. Delete one first.");
+        var provider = providers.Write(seed, tenant: true);
+        if (provider.Tenant && PublicUrl.Mistake(provider.BaseUrl, hosts) is { } mistake)
+            throw Fields.Invalid("baseUrl", mistake);
+        var models = await ModelWriter.ReadAsync(db, caller.Project, [], providers.All, time.GetUtcNow(), token);
+        try
+        {
+            models.MustHaveOneType(seed, "");
+        }
+        catch (SeedException e)
+        {
+            throw SeedPart.Refused(e.Message);
+        }
+        await db.SaveChangesAsync(token);
+        await using (copies.ProjectChanging(caller.Project))
+            await transaction.CommitAsync(CancellationToken.None);
+        return Results.Json(ProviderWriter.Describe(provider), SeedPart.Shown);
+    }
+
+    /// <summary>An exported file has variables for secrets. Only at a start is there somebody who has set them.</summary>
+    static void MustBeNoVariable(SeedProvider seed)
+    {
+        foreach (var (i, key) in seed.Secrets.Index())
+            if (key.Value!.StartsWith("${", StringComparison.Ordinal))
+                throw Fields.Invalid(
+                    seed.Keys is null ? "auth.value" : $"keys[{i}].value", "must be the secret itself: variables are for seed files");
+    }
+}

@@ -1,0 +1,279 @@
+using System.Text.Json;
+
+namespace LlmGateway.EndToEnd;
+
+/// <summary>What a project is and sells, said over HTTP as in a seed file.</summary>
+public sealed class ConfigurationTests
+{
+    const string Small = """
+        {"provider":"sandbox","upstreamModel":"sandbox-small","contextTokens":10000,"maxOutputTokens":1000,
+         "prices":{"input":"1","output":"2"}}
+        """;
+
+    static readonly TimeSpan Bound = TimeSpan.FromSeconds(1);
+
+    static readonly Backend App = Backend.Managed;
+
+    [Fact]
+    public async Task A_model_is_sold_at_its_new_price_within_a_second_and_can_be_called_no_more_when_it_is_deleted()
+    {
+        var (name, user) = (Unique("model"), await App.NewUserAsync());
+        (await user.ChatAsync(name, Price.Question)).MustBeProblem(400, "model_not_found", "model");
+
+        var put = (await App.PutAsync($"/v1/models/{name}", Small)).MustBe(200);
+        await EverywhereAsync(user, name, reply => reply.Status == 200, "the model");
+        Assert.Equal(Cost(1, 2), (await user.ChatAsync(name, Price.Question)).MustBe(200)["X-LLMGateway-Cost"]);
+
+        Assert.Equal(put.Text, (await App.PutAsync($"/v1/models/{name}", Small)).MustBe(200).Text);
+        Assert.Equal(put.Text, (await App.GetAsync($"/v1/models/{name}")).MustBe(200).Text);
+        (await App.PutAsync($"/v1/models/{name}", Small.Replace("\"output\":\"2\"", "\"output\":\"4\""))).MustBe(200);
+        await EverywhereAsync(user, name, reply => reply["X-LLMGateway-Cost"] == Cost(1, 4), "the price");
+        var prices = (await App.GetAsync($"/v1/models/{name}/prices")).MustBe(200).Json.Items("prices").ToList();
+        Assert.Equal(["4", "2"], prices.Select(one => one.GetProperty("prices").Text("output")));
+
+        // Without a price it keeps the one that it has.
+        (await App.PutAsync($"/v1/models/{name}", """
+            {"provider":"sandbox","upstreamModel":"sandbox-small","contextTokens":10000,"maxOutputTokens":1000}
+            """)).MustBe(200);
+        Assert.Equal("4", (await App.GetAsync($"/v1/models/{name}")).Json.GetProperty("prices").Text("output"));
+
+        (await App.DeleteAsync($"/v1/models/{name}")).MustBe(204);
+        await EverywhereAsync(user, name, reply => reply.Code == "model_not_found", "the end of the model");
+        (await App.GetAsync($"/v1/models/{name}")).MustBeProblem(404, "not_found");
+        (await App.DeleteAsync($"/v1/models/{name}")).MustBeProblem(404, "not_found");
+        Assert.Equal(2, (await App.GetAsync($"/v1/models/{name}/prices")).MustBe(200).Json.Items("prices").Count());
+        await Books.MustBeRightAsync();
+    }
+
+    /// <summary>Names with a slash are escaped in an address.</summary>
+    [Fact]
+    public async Task A_model_with_a_slash_in_its_name_has_its_address()
+    {
+        var name = Unique("vendor/model");
+        var path = $"/v1/models/{Uri.EscapeDataString(name)}";
+
+        (await App.PutAsync(path, Small)).MustBe(200);
+
+        Assert.Equal(name, (await App.GetAsync(path)).MustBe(200).Json.Text("id"));
+        Assert.Single((await App.GetAsync($"{path}/prices")).MustBe(200).Json.Items("prices"));
+        (await App.DeleteAsync(path)).MustBe(204);
+    }
+
+    [Fact]
+    public async Task A_customer_still_sees_the_models_that_it_may_call_where_a_backend_sees_those_of_the_project()
+    {
+        var user = await App.NewUserAsync(null);
+
+        var own = (await Gateway.SendAsync("GET", "/v1/models", user.Token)).MustBe(200).Json;
+        Assert.Equal("list", own.Text("object"));
+        var managed = (await App.GetAsync("/v1/models")).MustBe(200).Json.Items("models").Single(model => model.Text("id") == "small");
+        Assert.Equal(("sandbox", "0.5"), (managed.Text("provider"), managed.GetProperty("prices").Text("cachedInput")));
+        (await Gateway.SendAsync("PUT", "/v1/models/small", user.Token, Small)).MustBeProblem(401, "wrong_credential_kind");
+    }
+
+    [Fact]
+    public async Task A_provider_keeps_its_secret_which_nobody_is_shown_and_another_one_is_used_within_a_second()
+    {
+        var (name, user) = (Unique("p"), await App.NewUserAsync());
+        var sandbox = (await App.GetAsync("/v1/providers/sandbox")).MustBe(200);
+        Assert.DoesNotContain("sk-sandbox", sandbox.Text);
+        var (path, address) = ("/v1/providers/sandbox", sandbox.Json.Text("baseUrl"));
+
+        (await App.PutAsync(path, sandbox.Text)).MustBe(200);
+        (await App.PostAsync($"{path}/test", "{}")).MustBe(200);
+        (await user.ChatAsync("small", Price.Question)).MustBe(200);
+        var put = (await App.PutAsync(path, Sandbox(address, "sk-bad"))).MustBe(200);
+        Assert.DoesNotContain("sk-bad", put.Text);
+        await EverywhereAsync(user, "small", reply => reply.Status == 502, "the bad key");
+        Assert.Equal((false, 401, "refused"), await TestAsync("sandbox"));
+        (await App.PutAsync(path, Sandbox(address, "sk-sandbox"))).MustBe(200);
+        await EverywhereAsync(user, "small", reply => reply.Status == 200, "the good key");
+        Assert.Equal((true, 200, null), await TestAsync("sandbox"));
+        (await App.DeleteAsync(path)).MustBeProblem(409, "provider_in_use");
+
+        (await App.PutAsync($"/v1/providers/{name}", """
+            {"wire":"openai","baseUrl":"https://api.example.com/v1","auth":{"value":"one"}}
+            """)).MustBe(200);
+        (await App.PutAsync($"/v1/providers/{name}", """{"wire":"openai","baseUrl":"https://api.example.com/v2","auth":{}}""")).MustBe(200);
+        // Who does not know the secret would have it sent to a host of his own.
+        (await App.PutAsync($"/v1/providers/{name}", """{"wire":"openai","baseUrl":"https://evil.example.com/v1","auth":{}}"""))
+            .MustBeProblem(400, "invalid_value", "auth.value");
+        (await App.DeleteAsync($"/v1/providers/{name}")).MustBe(204);
+        (await App.GetAsync($"/v1/providers/{name}")).MustBeProblem(404, "not_found");
+    }
+
+    [Theory]
+    [InlineData("http://127.0.0.1:9/v1")]
+    [InlineData("http://10.0.0.5/v1")]
+    [InlineData("https://169.254.169.254/latest")]
+    [InlineData("https://localhost/v1")]
+    [InlineData("https://gateway.internal/v1")]
+    [InlineData("http://api.example.com/v1")]
+    public async Task An_address_that_a_tenant_sets_must_be_public(string address)
+    {
+        var path = $"/v1/providers/{Unique("p")}";
+
+        (await App.PutAsync(path, Sandbox(address, "x"))).MustBeProblem(400, "invalid_value", "baseUrl");
+
+        (await App.GetAsync(path)).MustBeProblem(404, "not_found");
+    }
+
+    [Fact]
+    public async Task A_plan_that_is_changed_is_another_one_for_its_customers_within_a_second()
+    {
+        var user = await App.NewUserAsync();
+        await Books.GivePlanAsync(user, tokens: 30, overagePicos: null);
+        var plan = Books.PlanOf(user);
+        foreach (var proxy in Stack.Proxies)
+            await user.ChatAsync("small", Price.Question, at: proxy);
+        Assert.NotEqual(200, (await user.ChatAsync("small", Price.Question)).Status);
+
+        var put = (await App.PutAsync($"/v1/plans/{plan}", """
+            {"name":"Large","price":"1.000000001","tokens":100000,"overagePerToken":"0.000000000000000001","trialDays":3}
+            """)).MustBe(200);
+
+        Assert.Equal(put.Text, (await App.GetAsync($"/v1/plans/{plan}")).MustBe(200).Text);
+        Assert.Equal("0.000000000000000001", put.Json.Text("overagePerToken"));
+        await EverywhereAsync(user, "small", reply => reply.Status == 200, "the larger plan");
+        (await App.DeleteAsync($"/v1/plans/{plan}")).MustBeProblem(409, "plan_in_use");
+    }
+
+    [Fact]
+    public async Task A_project_s_settings_are_changed_and_what_is_absent_stays()
+    {
+        var project = (await Backend.Narrowed.GetAsync("/v1/projects")).MustBe(200).Json.Items("projects").Single();
+        var path = $"/v1/projects/{project.Text("id")}";
+
+        var put = (await Backend.Narrowed.PutAsync(path, """{"lowBalance":"2.5","limitThresholds":[90]}""")).MustBe(200).Json;
+
+        var settings = put.GetProperty("settings");
+        Assert.Equal(("narrowed", "2.5", "live"), (settings.Text("name"), settings.Text("lowBalance"), settings.Text("mode")));
+        Assert.True(settings.GetProperty("endUserSessions").GetBoolean());
+        Assert.Equal(put.GetRawText(), (await Backend.Narrowed.PutAsync(path, settings.GetRawText())).MustBe(200).Text);
+        (await Backend.Narrowed.PutAsync(path, """{"platformFeePercent":"0"}""")).MustBeProblem(400, "invalid_value", "platformFeePercent");
+        (await Backend.Narrowed.PutAsync(path, """{"topUpLimits":{"perDay":9}}""")).MustBeProblem(400, "invalid_value", "topUpLimits");
+        (await Backend.Narrowed.PutAsync(path, """{"mode":"test"}""")).MustBeProblem(400, "invalid_value", "mode");
+        (await App.PutAsync(path, """{"lowBalance":"1"}""")).MustBeProblem(404, "not_found");
+        (await App.GetAsync(path)).MustBeProblem(404, "not_found");
+    }
+
+    [Fact]
+    public async Task A_project_s_branding_is_what_its_customers_pages_are_told()
+    {
+        var user = await Backend.Narrowed.NewUserAsync(null);
+        const string full = """{"name":"Acme Credits","logoUrl":"https://acme.example.com/logo.svg","color":"#1a2b3c"}""";
+
+        Assert.Equal(full, (await Backend.Narrowed.PutAsync("/v1/branding", full)).MustBe(200).Text);
+        Assert.Equal(full, (await Backend.Narrowed.GetAsync("/v1/branding")).MustBe(200).Text);
+        var told = await ToldAsync();
+        Assert.Equal(
+            ("Acme Credits", "https://acme.example.com/logo.svg", "#1a2b3c"),
+            (told.Text("name"), told.Text("logoUrl"), told.Text("color")));
+        foreach (var (body, field) in ((string, string)[])[("""{"logoUrl":"javascript:alert(1)"}""", "logoUrl"),
+            ("""{"termsUrl":"http://acme.example.com"}""", "termsUrl"), ("""{"color":"red"}""", "color"), ("""{"font":"x"}""", "font")])
+            (await Backend.Narrowed.PutAsync("/v1/branding", body)).MustBeProblem(400, "invalid_value", field);
+        Assert.Equal(full, (await Backend.Narrowed.GetAsync("/v1/branding")).MustBe(200).Text);
+
+        (await Backend.Narrowed.DeleteAsync("/v1/branding")).MustBe(204);
+        Assert.Equal("narrowed", (await ToldAsync()).Text("name"));
+        Assert.Equal("{}", (await Backend.Narrowed.GetAsync("/v1/branding")).MustBe(200).Text);
+
+        async Task<JsonElement> ToldAsync() =>
+            (await Gateway.SendAsync("GET", "/v1/config", user.Token)).MustBe(200).Json.GetProperty("branding");
+    }
+
+    [Fact]
+    public async Task An_origin_that_a_project_adds_may_call_within_a_second()
+    {
+        var user = await App.NewUserAsync();
+        var project = (await App.GetAsync("/v1/projects")).MustBe(200).Json.Items("projects").Single().Text("id");
+        (await App.PutAsync($"/v1/projects/{project}", """{"allowedOrigins":["https://app.example.com"]}""")).MustBe(200);
+        foreach (var proxy in Stack.Proxies)
+        {
+            await Eventually.HoldsAsync(async () => await From("https://other.example.com", proxy) == 403, "the refusal", Bound);
+            Assert.Equal(200, await From("https://app.example.com", proxy));
+        }
+
+        (await App.PutAsync($"/v1/projects/{project}", """
+            {"allowedOrigins":["https://app.example.com","https://other.example.com"]}
+            """)).MustBe(200);
+
+        foreach (var proxy in Stack.Proxies)
+            await Eventually.HoldsAsync(async () => await From("https://other.example.com", proxy) == 200, "the origin", Bound);
+
+        async Task<int> From(string origin, Uri proxy) => (await Gateway.SendAsync(
+            "POST", Chat.Path, user.Token, Chat.Body("small", Price.Question), proxy, ("Origin", origin))).Status;
+    }
+
+    [Fact]
+    public async Task The_types_of_call_credits_are_those_that_providers_ask_and_customers_have()
+    {
+        var types = (await Backend.Queries.GetAsync("/v1/query-types")).MustBe(200).Json.Items("queryTypes").ToList();
+
+        Assert.NotEmpty(types);
+        Assert.All(types, type => Assert.NotEmpty(type.Text("type")));
+        var name = types[0].Text("type");
+        Assert.Equal(types[0].GetRawText(), (await Backend.Queries.GetAsync($"/v1/query-types/{name}")).MustBe(200).Text);
+        (await Backend.Queries.GetAsync("/v1/query-types/none-of-them")).MustBeProblem(404, "not_found");
+    }
+
+    /// <summary>What they would change is what live customers get and pay.</summary>
+    [Theory]
+    [InlineData("PUT", "/v1/providers/mine", """{"wire":"openai","baseUrl":"https://api.example.com/v1"}""")]
+    [InlineData("DELETE", "/v1/providers/sandbox", null)]
+    [InlineData("PUT", "/v1/models/mine", Small)]
+    [InlineData("DELETE", "/v1/models/small", null)]
+    [InlineData("PUT", "/v1/plans/mine", """{"name":"Mine","price":"0"}""")]
+    [InlineData("GET", "/v1/seed", null)]
+    public async Task A_test_key_changes_nothing_of_a_live_project(string method, string path, string? body) =>
+        (await Gateway.SendAsync(method, path, Backend.ManagedTest.Key, body)).MustBeProblem(403, "live_key_needed");
+
+    [Theory]
+    [InlineData("providers/x", """{"wire":"smoke","baseUrl":"https://a.example.com"}""", "wire", "must be one of openai, ")]
+    [InlineData("providers/x", """{"wire":"openai","baseUrl":"ftp://x"}""", "baseUrl", "must be an http or https address")]
+    [InlineData("providers/x", """{"wire":"openai"}""", "baseUrl", "is required")]
+    [InlineData("providers/x", """{"wire":"openai","baseUrl":"https://a.example.com","auth":{}}""", "auth.value", "is required")]
+    [InlineData("providers/x", """{"wire":"openai","baseUrl":"https://a.example.com","auth":{"value":"${HOME}"}}""", "auth.value",
+        "must be the secret itself")]
+    [InlineData("providers/x", """{"id":"y","wire":"openai","baseUrl":"https://a.example.com"}""", "id", "and the address says 'x'")]
+    [InlineData("providers/a%20b", """{"wire":"openai","baseUrl":"https://a.example.com"}""", "id", "must be 1 to 64 letters")]
+    [InlineData("providers/x", """{"wire":"openai","baseUrl":"https://a.example.com","authentication":{}}""", "authentication",
+        "is not a member that this call has")]
+    [InlineData("models/x", """{"provider":"nobody","contextTokens":1,"maxOutputTokens":1}""", "provider", "names 'nobody'")]
+    [InlineData("models/x", """{"providers":["sandbox",{"id":"nobody"}]}""", "providers[1].id", "names 'nobody'")]
+    [InlineData("models/x", """{"provider":"sandbox","prices":{"input":"-1"}}""", "prices.input", "must not be negative")]
+    [InlineData("models/x", """{"provider":"sandbox","prices":{"input":"0.00000015"}}""", "prices.input", "")]
+    [InlineData("models/x", """{"provider":"sandbox","upstreamModel":"nobodys"}""", "contextTokens", "the catalogue does not know")]
+    [InlineData("plans/x", """{"name":"X","price":"-1"}""", "price", "must not be negative")]
+    [InlineData("plans/x", """{"name":"X","price":"1","overagePerToken":"1"}""", "overagePerToken", "must be at most 0.1 USD per token")]
+    [InlineData("plans/x", """{"name":"X","price":"1","lastTerm":"half"}""", "lastTerm", "must be prorated or full")]
+    public async Task A_mistake_is_named_as_in_a_seed_file_and_nothing_is_written(string path, string body, string field, string reason)
+    {
+        var reply = (await App.PutAsync($"/v1/{path}", body)).MustBe(400);
+
+        Assert.Equal(field, reply.Json.GetProperty("error").Text("param"));
+        Assert.Contains(reason, reply.Json.Text("message"));
+        (await App.GetAsync($"/v1/{path}")).MustBeProblem(404, "not_found");
+    }
+
+    static string Unique(string name) => $"{name}-{Guid.NewGuid():N}";
+
+    static string Sandbox(string address, string secret) =>
+        $$"""{"wire":"openai","baseUrl":{{JsonSerializer.Serialize(address)}},"auth":{"type":"bearer","value":"{{secret}}"},"retries":0}""";
+
+    /// <summary>Of the usual question and answer, at these prices per million.</summary>
+    static string Cost(long input, long output) => Gateway.Usd(
+        Price.OfQuestion / Price.Input * input * 1000 + Price.OfAnswer / Price.Output * output * 1000);
+
+    static async Task<(bool Ok, int? Status, string? Error)> TestAsync(string provider)
+    {
+        var json = (await App.PostAsync($"/v1/providers/{provider}/test", "{}")).MustBe(200).Json;
+        return (json.GetProperty("ok").GetBoolean(), json.Int("status"), json.Text("error"));
+    }
+
+    static async Task EverywhereAsync(User user, string model, Func<Reply, bool> holds, string what)
+    {
+        foreach (var proxy in Stack.Proxies)
+            await Eventually.GetAsync(() => user.ChatAsync(model, Price.Question, at: proxy), holds, what, Bound);
+    }
+}
