@@ -220,7 +220,7 @@ sealed class Evaluation(Facts facts)
                 : Whole(response.LastData, kept) is { } last ? Events.Plain(Value.OfBytes(last.Data))
                 : Value.Null,
             Reading.LastChunk => LastChunk(kept),
-            Reading.Event or Reading.FirstEvent or Reading.LastEvent => EventAt(kept),
+            Reading.Event or Reading.EventBefore or Reading.FirstEvent or Reading.LastEvent => EventAt(kept),
             Reading.Events => _events ??= EventsOfWhole(kept),
             Reading.Json => _responseJson ??= response.Whole is { } whole ? JsonOf(whole, kept) : OfWhole(null, kept),
             _ => OfWhole(response.Whole, kept),
@@ -245,11 +245,14 @@ sealed class Evaluation(Facts facts)
             { What: Reading.FirstEvent } => (response.First, 0),
             { What: Reading.LastEvent } => (response.Last, 0),
             { Number: >= 0 } => (response.First, kept.Number),
+            // There are no more events than these, so their number is that of all.
+            { What: Reading.EventBefore } when response.Last.Count < -kept.Number =>
+                (response.Last, -kept.Number - response.Last.Count - 1),
             _ => (response.Last, -kept.Number - 1),
         };
         if (place < events.Count)
             return Whole(events[place], kept) is { } e ? Events.Of(e) : Value.Null;
-        return kept.What == Reading.Event ? Lists.NoElement(this, kept) : Value.Null;
+        return kept.What is Reading.Event or Reading.EventBefore ? Lists.NoElement(this, kept) : Value.Null;
     }
 
     Value EventsOfWhole(Kept kept) => OfWhole(facts.Response.Whole, kept) is { IsNull: false } whole

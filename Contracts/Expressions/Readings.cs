@@ -19,6 +19,11 @@ public enum Reading
     /// <summary>The event at a place, counted from the end where the place is negative.</summary>
     Event,
 
+    /// <summary>
+    /// The event at a place that is the number of events less some. Where there are fewer, that place is negative and counts from the end.
+    /// </summary>
+    EventBefore,
+
     /// <summary>Null where there is none; so is the last one.</summary>
     FirstEvent,
     LastEvent, EventCount, LineCount, FilledLineCount, LastFilledLine, ByteCount,
@@ -51,7 +56,7 @@ public sealed record Needs
         Reading.LastData => this with { LastData = true },
         Reading.LastChunk => this with { LastData = true, Lines = true },
         Reading.Event when kept.Number >= 0 => this with { FirstEvents = Math.Max(FirstEvents, kept.Number + 1) },
-        Reading.Event => this with { LastEvents = Math.Max(LastEvents, -kept.Number) },
+        Reading.Event or Reading.EventBefore => this with { LastEvents = Math.Max(LastEvents, -kept.Number) },
         Reading.FirstEvent => this with { FirstEvents = Math.Max(FirstEvents, 1) },
         Reading.LastEvent => this with { LastEvents = Math.Max(LastEvents, 1) },
         Reading.EventCount => this with { EventCount = true },
@@ -93,7 +98,7 @@ static class Readings
             Call { Arguments: [Name { Text: Variables.AllData }] } call => OfAllData(call.Function),
             Call { Arguments: [Call { Arguments: [Name { Text: Variables.AllData }] } inner] } outer => Of(outer.Function, inner.Function),
             Member { Of: Call { Function: Events, Arguments: [Name { Text: Variables.AllData }] }, Key: var key, IsOptional: false }
-                when PlaceOf(key) is { } place => (Reading.Event, place),
+                => PlaceOf(key),
             _ => null,
         };
         return found is { } reading ? new(node.At, reading.What, reading.Number, node) : null;
@@ -121,13 +126,13 @@ static class Readings
     };
 
     /// <summary>The place of one event near an end: <c>3</c>, <c>-1</c>, or <c>count(sseEvents(allData)) - 1</c>.</summary>
-    static int? PlaceOf(Node key) => key switch
+    static (Reading, int)? PlaceOf(Node key) => key switch
     {
-        Literal { Value.Kind: Kinds.Number } ahead when IsPlace(ahead.Value.Number, 0) => (int)ahead.Value.Number,
+        Literal { Value.Kind: Kinds.Number } ahead when IsPlace(ahead.Value.Number, 0) => (Reading.Event, (int)ahead.Value.Number),
         Unary { Sign: "-", Operand: Literal { Value.Kind: Kinds.Number } back } when IsPlace(back.Value.Number, 1) =>
-            -(int)back.Value.Number,
+            (Reading.Event, -(int)back.Value.Number),
         Binary { Sign: "-", Left: var count, Right: Literal { Value.Kind: Kinds.Number } back }
-            when Of(count)?.What == Reading.EventCount && IsPlace(back.Value.Number, 1) => -(int)back.Value.Number,
+            when Of(count)?.What == Reading.EventCount && IsPlace(back.Value.Number, 1) => (Reading.EventBefore, -(int)back.Value.Number),
         _ => null,
     };
 

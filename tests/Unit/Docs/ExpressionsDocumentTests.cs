@@ -52,7 +52,7 @@ public sealed partial class ExpressionsDocumentTests
     [GeneratedRegex("```expr\n(?<lines>.*?)```", RegexOptions.Singleline)]
     private static partial Regex Example();
 
-    [GeneratedRegex("`[^`]+`")]
+    [GeneratedRegex("`[^`\n]+`")]
     private static partial Regex Code();
 
     [GeneratedRegex(@"\w+")]

@@ -11,7 +11,7 @@ public sealed class ExpressionErrorTests
     [InlineData("1 +", 3, "ends where a value is expected", "")]
     [InlineData("1 2", 2, "'2' does not continue", "An operator")]
     [InlineData("(1", 2, "')' is expected", "")]
-    [InlineData("[1, 2", 6, "']' is expected", "")]
+    [InlineData("[1, 2", 5, "']' is expected", "")]
     [InlineData("{a 1}.a", 3, "':' is expected", "")]
     [InlineData("len('a'", 7, "')' is expected to close 'len('", "")]
     [InlineData("'abc", 0, "The text has no end", "Close it with '")]
