@@ -58,6 +58,11 @@ builder.Services.AddSingleton<ResponseRoutes>();
 builder.Services.AddSingleton<Inference>();
 builder.Services.AddSingleton<CountTokens>();
 
+// Any HTTP API
+builder.Services.AddSingleton<HttpAnswers>();
+builder.Services.AddSingleton<HttpCalls>();
+builder.Services.AddSingleton<ProviderRoutes>();
+
 // Batches and files
 builder.Services.AddSingleton<ProviderCalls>();
 builder.Services.AddSingleton<OwnObjects>();

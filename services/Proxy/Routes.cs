@@ -16,6 +16,7 @@ public static class Routes
         Files.Map(app);
         FileBatches.Map(app);
         app.MapModels();
+        ProviderRoutes.Map(app);
         OwnCredits.Map(app);
         app.MapManagement();
         Drain.Map(app);

@@ -175,4 +175,7 @@ public sealed class SessionsDb(DbContextOptions<SessionsDb> options) : DbContext
 
     [DbContext(typeof(SessionsDb)), Migration("0021_top_up_limits")]
     sealed class TopUpLimits0021 : SqlMigration;
+
+    [DbContext(typeof(SessionsDb)), Migration("0030_routes")]
+    sealed class Routes0030 : SqlMigration;
 }

@@ -233,6 +233,8 @@ public sealed class Provider
     public required int Retries { get; set; }
     public required string OnAbort { get; set; }
     public string? QueryType { get; set; }
+    /// <inheritdoc cref="Contracts.ProviderConnection.RawPaths"/>
+    public List<string>? RawPaths { get; set; }
     /// <summary>A tenant set the address: it must be a public one.</summary>
     public bool Tenant { get; init; }
 }

@@ -95,7 +95,7 @@ public static class ReadProject
         [.. provider.Keys.OrderBy(key => key.Position).Select(key => new SealedKey(key.SealedSecret, key.Weight))],
         provider.TimeoutSeconds, provider.Retries, provider.OnAbort, IsSandbox(provider.BaseUrl, sandbox))
     {
-        Tenant = provider.Tenant, QueryType = provider.QueryType,
+        Tenant = provider.Tenant, QueryType = provider.QueryType, RawPaths = provider.RawPaths,
     };
 
     /// <summary>

@@ -73,6 +73,8 @@ public sealed record SeedProvider(string Id, string Wire, string BaseUrl)
     public string OnAbort { get; init; } = "cancel";
     /// <summary>The type of call credits that pay for its calls. Absent: none do.</summary>
     public string? QueryType { get; init; }
+    /// <inheritdoc cref="ProviderConnection.RawPaths"/>
+    public IReadOnlyList<string>? RawPaths { get; init; }
 
     /// <summary>
     /// How the gateway authenticates at the provider. The wire decides what the file does not say. Without <c>auth</c> and <c>keys</c> no

@@ -9,7 +9,7 @@ namespace LlmGateway.Sessions;
 public static partial class SeedRules
 {
     const int MaxTimeoutSeconds = 600, MaxRetries = 5, MaxProviderKeys = 100, MaxWeight = 1000, MaxModelProviders = 10, MaxTrialDays = 730,
-        MaxThresholds = 8;
+        MaxThresholds = 8, MaxRawPaths = 100;
 
     /// <summary>$0.1 per token. What is more is a price by the million.</summary>
     const long MaxOverage = 100_000_000_000_000_000;
@@ -22,6 +22,9 @@ public static partial class SeedRules
 
     [GeneratedRegex(@"^[a-z][a-z0-9+.-]*://[a-z0-9._\-\[\]:]+$")]
     private static partial Regex Origin { get; }
+
+    [GeneratedRegex(@"^(/[A-Za-z0-9._~!$&'()*+,;=:@-]+)*/?$")]
+    private static partial Regex PlainPath { get; }
 
     [GeneratedRegex("^[A-Za-z0-9!#$%&'*+.^_`|~-]+$")]
     private static partial Regex HeaderName { get; }
@@ -46,6 +49,8 @@ public static partial class SeedRules
     static IEnumerable<string> Project(SeedProject project, string path)
     {
         var providers = (project.Providers ?? []).Select(provider => provider.Id).ToHashSet();
+        var apis = (project.Providers ?? []).Where(provider => provider.Wire == ProviderWire.Http).Select(provider => provider.Id)
+            .ToHashSet();
         return
         [
             .. Text(project.Name, $"{path}.name"),
@@ -64,7 +69,7 @@ public static partial class SeedRules
             .. Duplicates(project.SecretKeys, $"{path}.secretKeys", key => key.Name, "name"),
             .. Each(project.Providers, $"{path}.providers", Provider),
             .. Duplicates(project.Providers, $"{path}.providers", provider => provider.Id, "id"),
-            .. Each(project.Models, $"{path}.models", (model, at) => Model(model, at, providers)),
+            .. Each(project.Models, $"{path}.models", (model, at) => Model(model, at, providers, apis)),
             .. Each(project.Models, $"{path}.models", (model, at) => OneQueryType(model, at, project.Providers ?? [])),
             .. Duplicates(project.Models, $"{path}.models", model => model.Id, "id"),
             .. Each(project.Plans, $"{path}.plans", Plan),
@@ -98,6 +103,10 @@ public static partial class SeedRules
         .. Must(provider.Retries is >= 0 and <= MaxRetries, $"{path}.retries", $"must be from 0 to {MaxRetries}"),
         .. Must(provider.OnAbort is "cancel" or "drain", $"{path}.onAbort", "must be cancel or drain"),
         .. Must(provider.QueryType is null || CallCredits.IsType(provider.QueryType), $"{path}.queryType", CallCredits.TypeRule),
+        .. Must(provider.RawPaths is not { Count: > MaxRawPaths }, $"{path}.rawPaths", $"may have at most {MaxRawPaths} paths"),
+        .. Must(provider.RawPaths is null || provider.QueryType is not null, $"{path}.rawPaths", "is not used without queryType"),
+        .. Each(provider.RawPaths, $"{path}.rawPaths", (raw, at) => Must(
+            raw.Length <= 256 && PlainPath.IsMatch(raw), at, "must be a plain path that begins with a slash, such as /v1/forecast")),
         .. Authentication(provider, path),
     ];
 
@@ -134,7 +143,7 @@ public static partial class SeedRules
         .. Must(key.Weight is > 0 and <= MaxWeight, $"{path}.weight", $"must be from 1 to {MaxWeight}"),
     ];
 
-    static IEnumerable<string> Model(SeedModel model, string path, HashSet<string> providers) =>
+    static IEnumerable<string> Model(SeedModel model, string path, HashSet<string> providers, HashSet<string> apis) =>
     [
         .. Text(model.Id, $"{path}.id"),
         .. Optional(model.UpstreamModel, $"{path}.upstreamModel"),
@@ -143,6 +152,10 @@ public static partial class SeedRules
             $"{path}.provider",
             model.Provider is null ? "is required" : "stands instead of providers, not beside it"),
         .. Must(model.Provider is null || providers.Contains(model.Provider), $"{path}.provider", NotThere(model.Provider)),
+        .. Must(
+            !(model.Providers?.Select(offer => offer.Id) ?? [model.Provider ?? ""]).Any(apis.Contains),
+            $"{path}.provider",
+            $"must speak a wire of models: one of the wire {ProviderWire.Http} has none"),
         .. Must(
             model.Providers is not { Count: 0 or > MaxModelProviders },
             $"{path}.providers",

@@ -163,6 +163,7 @@ public sealed class SeedWriter(
             provider.Retries = seed.Retries;
             provider.OnAbort = seed.OnAbort;
             provider.QueryType = seed.QueryType;
+            provider.RawPaths = seed.RawPaths?.ToList();
             WriteKeys(provider, seed.Secrets);
         }
         return known;

@@ -56,6 +56,7 @@ public sealed class RoutesTests : IAsyncDisposable
         {
             var models = new RoutesTests().NewApp();
             models.MapInference();
+            ProviderRoutes.Map(models);
             return [.. Addresses.Select(row => row.Data).Except(EndpointsOf(models).Select(AddressOf))];
         }
     }
@@ -197,9 +198,12 @@ public sealed class RoutesTests : IAsyncDisposable
         builder.Services.AddSingleton(_rates);
         builder.Services.AddSingleton(new OwnBalance(null!, null!));
         builder.Services.AddSingleton(new OwnCredits(identity, _rates, null!, TimeProvider.System));
-        builder.Services.AddSingleton(new Inference(
+        var inference = new Inference(
             identity, null!, null!, uses, limits, null!, null!, null!, new(TimeProvider.System), null!, null!, new(null), null!, null!,
-            null!, null!, TimeProvider.System));
+            null!, null!, TimeProvider.System);
+        builder.Services.AddSingleton(inference);
+        builder.Services.AddSingleton(new ProviderRoutes(
+            new(inference, null!, null!, null!, limits, null!, new(TimeProvider.System), TimeProvider.System)));
         builder.Services.AddSingleton(new ResponseRoutes(entrance, null!));
         builder.Services.AddSingleton(new CountTokens(entrance, null!, null!));
         var creation = new BatchCreation(
