@@ -15,6 +15,9 @@ public sealed record ProjectCatalog(
     /// for it.
     /// </summary>
     public bool KeysInQuery { get; init; }
+
+    /// <summary>The project's own routes, in no order.</summary>
+    public IReadOnlyList<CustomRoute> Routes { get; init; } = [];
 }
 
 /// <summary><c>POST /internal/projects</c>: the catalogs of these projects. The answer has a member for each that exists.</summary>

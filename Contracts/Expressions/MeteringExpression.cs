@@ -27,11 +27,25 @@ public sealed class MeteringExpression
     public const int MaxValueDepth = 64 + MaxDepth;
 
     readonly Node _readings;
+    readonly HashSet<string> _words = new(StringComparer.Ordinal);
 
     MeteringExpression(string source, Node tree)
     {
         (Source, Tree) = (source, tree);
         (_readings, Needs) = Readings.Find(tree);
+        Collect(tree);
+        ReadsAnswer = Needs != new Needs() || Reads(Variables.Usage);
+        if (_words.Count == 0)
+            Constant = Measure(new()).Units;
+    }
+
+    /// <summary>The variables and functions of the tree.</summary>
+    void Collect(Node node)
+    {
+        if (node is Name or Call)
+            _words.Add(node is Name name ? name.Text : ((Call)node).Function);
+        foreach (var part in node.Parts)
+            Collect(part);
     }
 
     public string Source { get; }
@@ -40,6 +54,18 @@ public sealed class MeteringExpression
 
     /// <summary>What must be kept of the response.</summary>
     public Needs Needs { get; }
+
+    /// <summary>It depends on what the response says, and not only on how long it is.</summary>
+    public bool ReadsAnswer { get; }
+
+    /// <summary>It depends on the request's body.</summary>
+    public bool ReadsRequestBody => Reads("body") || Reads("rawBody") || Reads("requestBytes");
+
+    /// <summary>What it says of every response. Null where that depends on something, or where it fails.</summary>
+    public long? Constant { get; }
+
+    /// <summary>It has this variable or function.</summary>
+    public bool Reads(string word) => _words.Contains(word);
 
     /// <summary>Reads and checks a source. Takes any text, and never throws.</summary>
     public static bool TryParse(

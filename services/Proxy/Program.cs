@@ -62,6 +62,7 @@ builder.Services.AddSingleton<CountTokens>();
 builder.Services.AddSingleton<HttpAnswers>();
 builder.Services.AddSingleton<HttpCalls>();
 builder.Services.AddSingleton<ProviderRoutes>();
+builder.Services.AddSingleton<CustomRoutes>();
 
 // Batches and files
 builder.Services.AddSingleton<ProviderCalls>();

@@ -21,5 +21,6 @@ public static class Routes
         app.MapManagement();
         Drain.Map(app);
         app.MapRoot();
+        CustomRoutes.Map(app);
     }
 }

@@ -34,9 +34,12 @@ public sealed class Project
         }
         _routes = routes.ToFrozenDictionary(StringComparer.Ordinal);
         _providers = providers.ToFrozenDictionary(StringComparer.Ordinal);
+        Routes = new(catalog.Routes, FindProvider);
     }
 
     public ProjectCatalog Catalog { get; }
+
+    public RouteTable Routes { get; }
 
     /// <summary>As <see cref="ProjectCatalog.AllowedOrigins"/>.</summary>
     public FrozenSet<string>? Origins { get; }

@@ -167,6 +167,11 @@ public sealed class HttpAnswers(
         var (call, told) = (answer.Call, answer.Call.Http.Response);
         told.StatusCode = answer.Status;
         PassedHeaders.Answer(response, told, call.Route.Upstream.Secrets, isInflated);
+        var changes = answer.Asked.Response;
+        foreach (var name in changes?.DeleteHeaders ?? [])
+            told.Headers.Remove(name);
+        foreach (var (name, value) in changes?.SetHeaders ?? new Dictionary<string, string>())
+            told.Headers[name] = value;
         Tell(call);
         if (call.Stream)
             told.Headers["X-Accel-Buffering"] = "no";

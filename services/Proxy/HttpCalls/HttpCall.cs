@@ -12,6 +12,15 @@ public sealed record HttpCall(Route Route, string Path, UpperBound Bound)
     /// <summary>Makes the meter of an answer that has begun. Null: it is one call, whatever it says.</summary>
     public Func<HttpBody, HttpResponseMessage, HttpMeter>? Meter { get; init; }
 
+    /// <summary>What the route changes in the request's headers.</summary>
+    public MessageChanges? Request { get; init; }
+
+    /// <summary>What the route changes in the answer's headers.</summary>
+    public MessageChanges? Response { get; init; }
+
+    /// <summary>Who calls, where the provider is told.</summary>
+    public CallerNames? Identity { get; init; }
+
     /// <summary>Its body must be known before it is sent.</summary>
     public bool ReadsBody { get; init; }
 
@@ -20,8 +29,34 @@ public sealed record HttpCall(Route Route, string Path, UpperBound Bound)
         var request = Route.Upstream.Request(new(http.Request.Method), Path, isOfApi: true);
         request.Content = body.NewContent(moved);
         PassedHeaders.Send(http.Request, request, credential, Route.Upstream.AuthenticationHeader);
+        foreach (var name in (Request?.DeleteHeaders ?? []).Concat(Request?.SetHeaders?.Keys ?? []).Where(IsFree))
+        {
+            request.Headers.Remove(name);
+            request.Content?.Headers.Remove(name);
+        }
+        foreach (var (name, value) in (Request?.SetHeaders ?? Nothing).Where(header => IsFree(header.Key)).Concat(Identity?.Headers ?? []))
+            if (!request.Headers.TryAddWithoutValidation(name, value))
+                request.Content?.Headers.TryAddWithoutValidation(name, value);
         return request;
     }
+
+    /// <summary>Our credential is the provider's to say.</summary>
+    bool IsFree(string header) => !string.Equals(header, Route.Upstream.AuthenticationHeader, StringComparison.OrdinalIgnoreCase);
+
+    static readonly IReadOnlyDictionary<string, string> Nothing = new Dictionary<string, string>();
+}
+
+/// <summary>A caller as providers and expressions know it.</summary>
+/// <param name="Plan">Empty where the customer has none.</param>
+public sealed record CallerNames(string User, string Plan, string Key)
+{
+    public static CallerNames Of(Credential credential) => new(
+        credential.Customer is { } customer ? Ids.Show(Ids.Customer, customer) : "",
+        credential.Claim?.Sources.Select(source => source.Plan?.Id).FirstOrDefault(id => id is not null) ?? "",
+        Ids.Show(credential.Kind == CredentialKind.CustomerKey ? Ids.Key : Ids.Session, credential.Id));
+
+    public IEnumerable<KeyValuePair<string, string>> Headers =>
+        [new("X-User-ID", User), .. Plan.Length > 0 ? [new("X-Plan-ID", Plan)] : (KeyValuePair<string, string>[])[], new("X-Key-ID", Key)];
 }
 
 /// <summary>Watches an answer pass, and says what it is settled with.</summary>

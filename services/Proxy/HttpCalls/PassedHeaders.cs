@@ -30,11 +30,16 @@ public static class PassedHeaders
             "OpenAI-Organization", "OpenAI-Project", "X-Goog-User-Project", "anthropic-organization-id",
             // Another request than the one that was looked at.
             "X-HTTP-Method", "X-HTTP-Method-Override", "X-Method-Override", "X-Original-URL", "X-Rewrite-URL", "X-Original-Host", "X-Host",
+            // Where a provider that is a gateway itself should go.
+            "X-Provider", "X-Api-Base", "X-Base-Url", "X-Upstream",
             // A caller's trace is none of ours.
             "traceparent", "tracestate", "baggage",
         ]);
 
-    static readonly string[] NotToProvidersFrom = ["X-Forwarded-", "X-LLMGateway-", "X-SDK-", "Sec-", "CF-", "X-Envoy-"];
+    static readonly string[] NotToProvidersFrom = 
+    [
+        "X-Forwarded-", "X-LLMGateway-", "X-Gateway-", "X-SDK-", "Sec-", "CF-", "X-Envoy-", "X-LiteLLM-", "X-Portkey-", "Helicone-",
+    ];
 
     static readonly FrozenSet<string> NotToCallers = Names(
         [

@@ -74,7 +74,7 @@ public sealed class ProviderRoutes(HttpCalls calls)
     };
 
     /// <summary>A parameter that is for the gateway, or that would stand beside the provider's own credential.</summary>
-    static bool IsOurs(HttpContext http, Upstream upstream, string name, string value) =>
+    public static bool IsOurs(HttpContext http, Upstream upstream, string name, string value) =>
         string.Equals(name, upstream.AuthenticationParameter, StringComparison.OrdinalIgnoreCase)
         || (upstream.Provider.Wire == ProviderWire.Gemini && name is "key" or "access_token")
         || (Permit.TryFindCredential(http.Request, out var credential, out _, out _)

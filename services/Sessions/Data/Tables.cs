@@ -249,6 +249,15 @@ public sealed class ProviderKey
     public required int Weight { get; set; }
 }
 
+/// <summary>A route of a project's own.</summary>
+public sealed class ProjectRoute
+{
+    public required Guid ProjectId { get; init; }
+    public required string Id { get; init; }
+    /// <summary>A <see cref="Contracts.CustomRoute"/>, as JSON.</summary>
+    public required string Definition { get; set; }
+}
+
 /// <summary>A model on offer in a project.</summary>
 public sealed class Model
 {

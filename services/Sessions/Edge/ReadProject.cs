@@ -63,6 +63,8 @@ public static class ReadProject
             .Where(model => ids.Contains(model.ProjectId))
             .OrderBy(model => model.Id)
             .ToListAsync(token);
+        var routes = (await db.ProjectRoutes.AsNoTracking().Where(route => ids.Contains(route.ProjectId)).OrderBy(route => route.Id)
+            .ToListAsync(token)).ToLookup(route => route.ProjectId);
         var prices = (await db.CurrentPricesAsync(ids, now, token)).ToLookup(price => price.ProjectId);
         var catalogue = await Catalogue.ReadAsync(
             db,
@@ -85,7 +87,7 @@ public static class ReadProject
                 [.. providers.Select(provider => Connection(provider, sandbox))],
                 [.. models.Select(model => Offer(model, byId, prices, catalogue)).OfType<ModelOffer>()])
             {
-                KeysInQuery = project.KeysInQuery,
+                KeysInQuery = project.KeysInQuery, Routes = [.. routes[project.Id].Select(RouteWriter.Read)],
             };
         }
     }

@@ -1,2 +1,10 @@
 -- Paths of a provider below which it takes raw calls; null: where its wire takes them.
 alter table provider add column raw_paths text[];
+
+-- Routes of a project's own, each as its seed file or a call has said it (JSON).
+create table project_route (
+    project_id uuid not null references project,
+    id         text not null,
+    definition text not null,
+    primary key (project_id, id)
+);

@@ -33,7 +33,7 @@ public sealed record SeedProject(string Name)
     public IReadOnlyList<SeedProvider>? Providers { get; init; }
     public IReadOnlyList<SeedModel>? Models { get; init; }
     public IReadOnlyList<SeedCustomer>? Customers { get; init; }
-    public IReadOnlyList<Unsupported>? Routes { get; init; }
+    public IReadOnlyList<CustomRoute>? Routes { get; init; }
     public IReadOnlyList<SeedPlan>? Plans { get; init; }
     public IReadOnlyList<Unsupported>? Webhooks { get; init; }
 }

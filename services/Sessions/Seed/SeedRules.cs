@@ -55,7 +55,6 @@ public static partial class SeedRules
         [
             .. Text(project.Name, $"{path}.name"),
             .. Must(project.Mode is null or "live" or "test", $"{path}.mode", "must be live or test"),
-            .. NotYet(project.Routes?.Count, $"{path}.routes"),
             .. NotYet(project.Webhooks?.Count, $"{path}.webhooks"),
             .. Must(project.LowBalance is null or { Nanos: >= 0 }, $"{path}.lowBalance", "must not be negative"),
             .. Must(
@@ -72,6 +71,8 @@ public static partial class SeedRules
             .. Each(project.Models, $"{path}.models", (model, at) => Model(model, at, providers, apis)),
             .. Each(project.Models, $"{path}.models", (model, at) => OneQueryType(model, at, project.Providers ?? [])),
             .. Duplicates(project.Models, $"{path}.models", model => model.Id, "id"),
+            .. Each(project.Routes, $"{path}.routes", (route, at) => RouteRules.Errors(route, at, providers)),
+            .. Duplicates(project.Routes, $"{path}.routes", route => route.Id, "id"),
             .. Each(project.Plans, $"{path}.plans", Plan),
             .. Duplicates(project.Plans, $"{path}.plans", plan => plan.Id, "id"),
             .. Each(project.Customers, $"{path}.customers", Customer),

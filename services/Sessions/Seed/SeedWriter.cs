@@ -83,6 +83,8 @@ public sealed class SeedWriter(
         var providers = await ProvidersAsync(project.Id, seed.Providers ?? [], token);
         await ModelsAsync(project.Id, seed.Models ?? [], providers, path, token);
         await MustHaveOneTypeAsync(project.Id, seed, providers, path, token);
+        if (await RouteWriter.WriteAsync(db, project.Id, seed.Routes ?? [], token) is { } mistake)
+            throw new SeedException($"{path}.routes: {mistake}");
         var plans = await PlansAsync(project.Id, seed.Plans ?? [], token);
         foreach (var (i, customer) in (seed.Customers ?? []).Index())
             await CustomerAsync(project, customer, plans, $"{path}.customers[{i}]", token);

@@ -113,7 +113,8 @@ public sealed class RawCallTests
         "X-Rewrite-URL", "X-HTTP-Method-Override", "X-User-ID", "X-Plan-ID", "X-Key-ID", "X-Forwarded-For", "X-Forwarded-Host",
         "X-Forwarded-Proto", "X-Forwarded-Prefix", "X-Real-IP", "X-Paywall-Id", "X-SDK-Version", "X-SDK-Capabilities", "X-Client-Session",
         "X-LLMGateway-Provider", "X-Gateway-Call", "x-goog-user-project", "openai-organization", "openai-project", "traceparent",
-        "baggage", "Sec-Fetch-Mode", "CF-Connecting-IP", "X-Declared",
+        "baggage", "Sec-Fetch-Mode", "CF-Connecting-IP", "X-Declared", "X-Provider", "X-Api-Base", "X-Base-Url", "X-LiteLLM-Api-Base",
+        "x-portkey-custom-host", "Helicone-Target-Url", "X-Upstream",
     ];
 
     [Theory]
@@ -425,14 +426,14 @@ public sealed class RawCallTests
             () => Gateway.SendAsync("POST", "/v1/providers/nobody/x", user.Token, "{}", proxy),
             reply => reply["X-RateLimit-Limit-Requests"] == "3" || reply.Status == 429, "the rates")));
         (await Eventually.GetAsync(() => CallAsync(user, "echo/x"), reply => reply.Status == 429, "the end of the minute's requests"))
-            .MustBeProblem(429, "rate_limited");
+            .MustBeProblem(429, "rate_limit_exceeded");
 
         (await Backend.Apis.PutAsync($"/v1/customers/{user.CustomerId}/rates", """{"concurrent":1}""")).MustBe(200);
         await Eventually.HoldsAsync(async () => (await CallAsync(user, "echo/x")).Status == 200, "the new rates");
         using (var held = await Gateway.OpenAsync(
             Gateway.Request("POST", "/v1/providers/api/events/1/hold", user.Token, "{}", Stack.Proxy), Token))
             (await Eventually.GetAsync(() => CallAsync(user, "echo/x", Stack.Proxy2), reply => reply.Status != 200, "the slot in use"))
-                .MustBeProblem(429, "too_many_running");
+                .MustBeProblem(429, "concurrent_limit_reached");
     }
 
     /// <summary>A customer whom only call credits pay for, with a key.</summary>

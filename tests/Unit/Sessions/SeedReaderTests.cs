@@ -161,7 +161,8 @@ public sealed class SeedReaderTests
     [InlineData("\"value\": \"${PROVIDER_KEY}\"}", "\"name\": null}, \"keys\": [{\"value\": \"a\"}, {\"value\": \"a\"}]",
         "organizations[0].projects[0].providers[0].keys has one key twice")]
     [InlineData("\"bearer\"", "\"basic\"", "organizations[0].projects[0].providers[0].auth.value must be user:password")]
-    [InlineData("\"routes\": []", "\"routes\": [{\"path\": \"/v1/weather\"}]", "organizations[0].projects[0].routes is not supported yet")]
+    [InlineData(
+        "\"routes\": []", "\"routes\": [{\"path\": \"/v1/weather\"}]", "organizations[0].projects[0].routes[0].provider is required")]
     [InlineData("\"plans\": []", "\"plans\": [{\"id\": \"a b\", \"name\": \"x\", \"price\": 1}]",
         "organizations[0].projects[0].plans[0].id must be 1 to 64 letters, digits, dots, dashes or underscores")]
     [InlineData("\"plans\": []", "\"plans\": [{\"id\": \"a\", \"name\": \"x\", \"price\": -1}]",
