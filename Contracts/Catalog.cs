@@ -82,7 +82,8 @@ public static class ProviderWire
     /// <summary>Any HTTP API. It has no models, and is called at its own addresses.</summary>
     public const string Http = "http";
 
-    public static readonly IReadOnlyList<string> All = [OpenAi, OpenAiCompatible, Responses, Anthropic, Gemini, Http];
+    /// <summary>Those of models.</summary>
+    public static readonly IReadOnlyList<string> All = [OpenAi, OpenAiCompatible, Responses, Anthropic, Gemini];
 }
 
 /// <summary>A model on offer from one provider.</summary>

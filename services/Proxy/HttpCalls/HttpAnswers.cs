@@ -116,14 +116,20 @@ public sealed class HttpAnswers(
         using var room = call.Keyed is null ? null : keyedCalls.OpenRoom(call);
         var toCaller = call.Http.Response.BodyWriter;
         IBufferWriter<byte> told = room is null ? toCaller : call.Keyed!.Record(toCaller, room);
-        await PassAsync(answer, response, upstream, told, isHeld: isMetered && answer.Length <= MaxHeldBytes);
+        await PassAsync(answer, response, upstream, told, isHeld: isMetered && MayBeHeld(response, answer.Length));
     }
+
+    /// <summary>Whoever reads JSON reads it whole. What may be a stream goes out as it comes.</summary>
+    static bool MayBeHeld(HttpResponseMessage response, long? length) => length is { } known
+        ? known <= MaxHeldBytes
+        : response.Content.Headers.ContentType?.MediaType is { } type
+            && (type == "application/json" || type.EndsWith("+json", StringComparison.OrdinalIgnoreCase));
 
     /// <summary>
     /// The head goes out with the first byte, so that an API that fails before that gets an error told. Where the length is known, the
     /// request ends before the last byte goes out; else before the stream's end is told.
     /// </summary>
-    /// <param name="isHeld">Nothing goes out before all is there.</param>
+    /// <param name="isHeld">Nothing goes out before all is there, or as much as is held.</param>
     async Task PassAsync(OneAnswer answer, HttpResponseMessage response, Stream upstream, IBufferWriter<byte> told, bool isHeld)
     {
         var (call, run, meter) = (answer.Call, answer.Run, answer.Meter!);
@@ -141,7 +147,7 @@ public sealed class HttpAnswers(
                 answer.Delivered += read;
                 if (answer.Delivered == answer.Length)
                     await EndAsync(answer);
-                if (isHeld && !call.Ended)
+                if (isHeld && !call.Ended && answer.Delivered <= MaxHeldBytes)
                     continue;
                 run.CallerStalls = true;
                 await toCaller.FlushAsync(call.Ended ? call.Http.RequestAborted : run.Ended);
@@ -243,7 +249,10 @@ public sealed class HttpAnswers(
             await FailAsync(call, problem);
             return;
         }
-        End(RequestOutcome.Interrupted, problem.Status, problem.Code, isPaid: true);
+        // What was held back nobody has seen.
+        call.Answered = http.Response.HasStarted;
+        End(
+            call.Answered ? RequestOutcome.Interrupted : RequestOutcome.Failed, problem.Status, problem.Code, isPaid: call.Answered);
         http.Abort();
 
         void End(RequestOutcome outcome, int status, string reason, bool isPaid)

@@ -15,6 +15,7 @@ public static partial class SeedRules
     const long MaxOverage = 100_000_000_000_000_000;
 
     static readonly string[] AuthTypes = ["bearer", "header", "query", "basic", "none"];
+    static readonly string[] Wires = [.. ProviderWire.All, ProviderWire.Http];
     static readonly string[] Kinds = ["chat", "embedding", "image", "audio", "moderation"];
 
     [GeneratedRegex("^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
@@ -22,9 +23,6 @@ public static partial class SeedRules
 
     [GeneratedRegex(@"^[a-z][a-z0-9+.-]*://[a-z0-9._\-\[\]:]+$")]
     private static partial Regex Origin { get; }
-
-    [GeneratedRegex(@"^(/[A-Za-z0-9._~!$&'()*+,;=:@-]+)*/?$")]
-    private static partial Regex PlainPath { get; }
 
     [GeneratedRegex("^[A-Za-z0-9!#$%&'*+.^_`|~-]+$")]
     private static partial Regex HeaderName { get; }
@@ -92,7 +90,7 @@ public static partial class SeedRules
     static IEnumerable<string> Provider(SeedProvider provider, string path) =>
     [
         .. Must(PlainId.IsMatch(provider.Id), $"{path}.id", "must be 1 to 64 letters, digits, dots, dashes or underscores"),
-        .. Must(ProviderWire.All.Contains(provider.Wire), $"{path}.wire", $"must be one of {string.Join(", ", ProviderWire.All)}"),
+        .. Must(Wires.Contains(provider.Wire), $"{path}.wire", $"must be one of {string.Join(", ", Wires)}"),
         .. Must(
             BaseUrls.TryRead(provider.Wire, provider.BaseUrl, out _),
             $"{path}.baseUrl",
@@ -107,7 +105,9 @@ public static partial class SeedRules
         .. Must(provider.RawPaths is not { Count: > MaxRawPaths }, $"{path}.rawPaths", $"may have at most {MaxRawPaths} paths"),
         .. Must(provider.RawPaths is null || provider.QueryType is not null, $"{path}.rawPaths", "is not used without queryType"),
         .. Each(provider.RawPaths, $"{path}.rawPaths", (raw, at) => Must(
-            raw.Length <= 256 && PlainPath.IsMatch(raw), at, "must be a plain path that begins with a slash, such as /v1/forecast")),
+            RoutePattern.TryRead(RoutePattern.Exact, raw, out _, out _),
+            at,
+            "must be a plain path that begins with a slash, such as /v1/forecast")),
         .. Authentication(provider, path),
     ];
 

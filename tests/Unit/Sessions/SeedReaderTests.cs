@@ -145,7 +145,7 @@ public sealed class SeedReaderTests
     [InlineData("${PROVIDER_KEY}", "${EMPTY}",
         "organizations[0].projects[0].providers[0].auth.value needs the environment variable EMPTY, which is not set")]
     [InlineData("\"wire\": \"openai\"", "\"wire\": \"smoke\"",
-        "organizations[0].projects[0].providers[0].wire must be one of openai, openai-compatible, responses, anthropic, gemini")]
+        "organizations[0].projects[0].providers[0].wire must be one of openai, openai-compatible, responses, anthropic, gemini, http")]
     [InlineData("https://api.example.com/v1", "file:///etc/passwd",
         "organizations[0].projects[0].providers[0].baseUrl must be an http or https address without user, query and fragment")]
     [InlineData("\"bearer\"", "\"header\"", "organizations[0].projects[0].providers[0].auth.name is required")]
