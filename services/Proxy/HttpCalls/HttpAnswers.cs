@@ -40,7 +40,6 @@ public sealed class HttpAnswers(
                     await FailAsync(call, problem!);
                     return;
                 }
-                Failpoint.Hit("proxy.forward.answered");
                 if (IsAnswer((int)response.StatusCode))
                     await RelayAsync(answer, response);
                 else
@@ -152,7 +151,6 @@ public sealed class HttpAnswers(
                 run.CallerStalls = true;
                 await toCaller.FlushAsync(call.Ended ? call.Http.RequestAborted : run.Ended);
                 run.CallerStalls = false;
-                Failpoint.Hit("proxy.stream.piece");
                 if (!call.Ended && call.IsCheckpointDue(meter.DeliveredTokens))
                     call.Checkpoint(meter.DeliveredTokens, meter.Settle(isWhole: false));
             }
@@ -194,7 +192,6 @@ public sealed class HttpAnswers(
         var (outcome, status, reason) = run.Draining
             ? (RequestOutcome.Aborted, StatusCodes.Status499ClientClosedRequest, "drained")
             : (RequestOutcome.Completed, answer.Status, (string?)null);
-        Failpoint.Hit("proxy.stream.ended");
         if (call.Keyed is { } keyed)
         {
             keyed.IsWhole = true;
@@ -203,7 +200,6 @@ public sealed class HttpAnswers(
             await keyedCalls.EndAsync(call, record, keyed.Told);
         }
         TellCost(call, call.End(publisher, rateLimits, outcome, status, metered, reason));
-        Failpoint.Hit("proxy.stream.settled");
     }
 
     /// <summary>

@@ -51,7 +51,6 @@ public sealed class HttpCalls(
         (_, problem) = await inference.ReserveAsync(call, asked.Bound, 0);
         if (problem is not null)
             return problem;
-        Failpoint.Hit("proxy.request.reserved");
 
         // :: 6 Forward, 7 Meter, 8 Settle, 9 Tell
         using var run = runningCalls.Start(call.Caller, call.Route.Upstream, call.Http.RequestAborted, keyed: key is not null);
