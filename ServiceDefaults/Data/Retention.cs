@@ -58,7 +58,7 @@ public sealed class RetentionRounds(
             await Rounds.UntilNotFullAsync(MaxAtOnce, () => DeleteAsync(table, token));
             _clearedAt[table.Table] = time.GetTimestamp();
         }
-        catch (PostgresException e) when (!Problems.IsOutage(e))
+        catch (NpgsqlException e) when (e.InnerException is TimeoutException || !Problems.IsOutage(e))
         {
             log.LogError(e, "rows of {Table} whose time is over cannot be deleted", table.Table);
         }

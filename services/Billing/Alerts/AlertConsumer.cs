@@ -28,7 +28,11 @@ public sealed class AlertConsumer(NpgsqlDataSource database, DatabaseReady ready
         if (await RecipientAsync(told, token) is not { } to)
             return;
         await using (var connection = await database.OpenConnectionAsync(token))
+        await using (var transaction = await connection.BeginTransactionAsync(token))
+        {
             await connection.AddMailAsync(AlertText.Of(told, to), told.Project, told.Test, token);
+            await transaction.CommitAsync(token);
+        }
         Failpoint.Hit("billing.alert.written");
         worker.Wake();
     }

@@ -60,7 +60,10 @@ public sealed class AutoCharges(
             else if (next.Status == AutoTopUp.Paused)
                 await TellAsync(
                     connection, payment, Contracts.EventTypes.TopUpPaused, Paused(payment, next),
-                    next.AwaitsOwner ? CustomerText.NotConfirmed(payment) : CustomerText.Paused(payment), token);
+                    !next.AwaitsOwner ? CustomerText.Paused(payment)
+                        // Who was ended before its time, because cards were tried, can do nothing about it.
+                        : now >= payment.CreatedAt + ConfirmLife ? CustomerText.NotConfirmed(payment) : null,
+                    token);
             return next;
         }, token);
         Failpoint.Hit("billing.auto.settled");
@@ -72,11 +75,11 @@ public sealed class AutoCharges(
 
     /// <summary>The project by an event, and the card's owner by mail.</summary>
     async Task TellAsync(
-        NpgsqlConnection connection, Payment payment, string type, object data, CustomerMail toOwner, CancellationToken token)
+        NpgsqlConnection connection, Payment payment, string type, object data, CustomerMail? toOwner, CancellationToken token)
     {
         await connection.TellAsync(payment, type, data, time.GetUtcNow(), token);
-        if (mail.Server is not null)
-            await connection.AddMailAsync(toOwner, token);
+        if (mail.Server is not null && toOwner is not null)
+            await connection.AddMailAsync(toOwner, payment.Project, payment.Test, token);
     }
 
     /// <summary>

@@ -20,6 +20,17 @@ public sealed class SavedCards(NpgsqlDataSource database, StripeCalls stripe)
     /// <summary>Others may change the wallet's setup meanwhile, and Stripe may have forgotten it.</summary>
     const int MaxAttempts = 4;
 
+    /// <summary>Of one wallet: each setup stays as a row, and each that is done lets its owner begin the next one.</summary>
+    const int MaxAnHour = 20;
+
+    /// <summary>In SQL: how many there were of the wallet <c>$1</c> in an hour.</summary>
+    const string Recent =
+        "(select count(*) from card_setup where wallet = $1 and livemode = $2 and created_at > now() - interval '1 hour')";
+
+    static readonly Problem TooManySetups = Problems.LimitReached(
+        "This customer has begun to save a card too often in an hour.",
+        new("customer", "card_setups", null, $"{MaxAnHour}", "1", null) { Id = "card_setups_per_hour" }, retryAfter: 600);
+
     sealed record Holder(Guid Id, string? Customer);
 
     sealed record Setup(Guid Id, string? Intent);
@@ -151,14 +162,21 @@ public sealed class SavedCards(NpgsqlDataSource database, StripeCalls stripe)
             where wallet = $1 and livemode = $2 and status = 'new' and created_at < now() - $3
             """, wallet, livemode, StripeHttp.CallTimeout))
             await end.ExecuteNonQueryAsync(token);
-        await using (var add = database.Sql("""
-            insert into card_setup (id, wallet, livemode) values ($1, $2, $3)
+        await using (var add = database.Sql($"""
+            insert into card_setup (wallet, livemode, id) select $1, $2, $4 where {Recent} < $3
             on conflict (wallet, livemode) where status in ('new', 'open') do nothing
-            """, Ids.New(), wallet, livemode))
+            """, wallet, livemode, MaxAnHour, Ids.New()))
             await add.ExecuteNonQueryAsync(token);
         await using var query = database.Sql(
             "select id, intent from card_setup where wallet = $1 and livemode = $2 and status in ('new', 'open')", wallet, livemode);
-        return await OneSetupAsync(query, token) ?? throw new ProblemException(Problems.Unavailable);
+        return await OneSetupAsync(query, token)
+            ?? throw new ProblemException(await AreManyAsync(wallet, livemode, token) ? TooManySetups : Problems.Unavailable);
+    }
+
+    async Task<bool> AreManyAsync(Guid wallet, bool livemode, CancellationToken token)
+    {
+        await using var query = database.Sql($"select {Recent} >= $3", wallet, livemode, MaxAnHour);
+        return await query.ExecuteScalarAsync(token) is true;
     }
 
     static async Task<Setup?> OneSetupAsync(NpgsqlCommand query, CancellationToken token)

@@ -10,7 +10,8 @@ namespace LlmGateway.Billing;
 /// with which a payment is under way is forgotten when that is over.
 /// </summary>
 public sealed class Erasures(
-    NpgsqlDataSource database, DatabaseReady ready, StripeModes modes, StripeCalls stripe, TimeProvider time, ILogger<Erasures> log)
+    NpgsqlDataSource database, DatabaseReady ready, StripeModes modes, StripeCalls stripe, Trust trust, TimeProvider time,
+    ILogger<Erasures> log)
     : BackgroundService
 {
     static readonly TimeSpan PollInterval = TimeSpan.FromSeconds(5);
@@ -72,6 +73,9 @@ public sealed class Erasures(
 
     async Task EraseAsync(Owed owed, CancellationToken token)
     {
+        // Who has a secret could still pay into a wallet that nobody can use.
+        foreach (var mode in modes.All)
+            await trust.CloseAsync(mode, owed.Customer, owed.Wallet, token);
         if (await IsChargedAsync(owed, token))
             return;
         var holders = await HoldersAsync(owed, token);
@@ -124,15 +128,16 @@ public sealed class Erasures(
                 union select holder from payment where wallet = $1 union select method from payment where wallet = $1
                 union select intent from card_setup where wallet = $1)
             update stripe_event set body = '' where status in ('done', 'ignored') and (
-                about = any(array(select id from theirs)) or intent = any(array(select intent from payment where wallet = $1)))
+                about = any(array(select id from theirs)) or holder = any(array(select id from theirs))
+                or intent = any(array(select intent from payment where wallet = $1)))
             """, token, owed.Wallet);
-        await connection.ChangeAsync(
-            "update card_setup set status = 'canceled' where wallet = $1 and status in ('new', 'open')", token, owed.Wallet);
         await connection.ChangeAsync("""
             update card_holder set customer = null, method = null, brand = null, last4 = null, exp_month = null, exp_year = null,
                 fingerprint = null, setup = null
             where wallet = $1 and customer = any($2)
             """, token, owed.Wallet, deleted);
+        await connection.ChangeAsync(
+            "update card_setup set status = 'canceled' where wallet = $1 and status in ('new', 'open')", token, owed.Wallet);
         await connection.ChangeAsync(
             "update payment set fingerprint = '' where wallet = $1 and fingerprint is distinct from ''", token, owed.Wallet);
         await connection.ChangeAsync("update declined set fingerprint = null where customer = $1", token, owed.Customer);

@@ -82,15 +82,15 @@ public static class ReceiveEvent
     public static async Task<bool> KeepAsync(NpgsqlDataSource database, StripeEvent told, byte[] body, CancellationToken token)
     {
         await using var insert = database.Sql("""
-            insert into stripe_event (id, livemode, account, type, api_version, created, body, about, intent, owner)
-            values ($1, $2, $3, $4, $5, $6, $7, $8, $9, coalesce(
+            insert into stripe_event (id, livemode, account, type, api_version, created, body, about, intent, holder, owner)
+            values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $11, coalesce(
                 (select organization from payment where intent = $9),
                 (select organization from connect_account where stripe = $3),
                 $10))
             on conflict (id, livemode) do nothing
             """,
             told.Id, told.Livemode, told.Account, told.Type, told.ApiVersion, told.Created, body, told.About, told.Intent,
-            OwnerPlaces.Nobody);
+            OwnerPlaces.Nobody, told.Holder);
         return await insert.ExecuteNonQueryAsync(token) == 1;
     }
 

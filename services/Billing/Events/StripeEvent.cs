@@ -9,8 +9,10 @@ namespace LlmGateway.Billing;
 /// <param name="Account">The connected account that it is of; null: our own.</param>
 /// <param name="About">The id of what it is about, when that has one.</param>
 /// <param name="Intent">The PaymentIntent that this belongs to, or is.</param>
+/// <param name="Holder">Stripe's customer whose it is, or was.</param>
 public sealed record StripeEvent(
-    string Id, string Type, bool Livemode, string? Account, string? ApiVersion, DateTimeOffset Created, string? About, string? Intent)
+    string Id, string Type, bool Livemode, string? Account, string? ApiVersion, DateTimeOffset Created, string? About, string? Intent,
+    string? Holder)
 {
     const int MaxId = 255;
 
@@ -38,7 +40,7 @@ public sealed record StripeEvent(
         var own = Text(about, "id");
         return new(
             id, type, livemode.GetBoolean(), Text(root, "account"), Text(root, "api_version"), Moment(root), own,
-            kind == "payment_intent" ? own : IdOf(about, "payment_intent"));
+            kind == "payment_intent" ? own : IdOf(about, "payment_intent"), IdOf(about, "customer"));
     }
 
     /// <summary>As a text, or as the object that it is expanded to.</summary>

@@ -50,8 +50,10 @@ public static class DocumentRows
     {
         await using var query = connection.Sql("""
             select exists (select from invoice_void where invoice = $1), exists (
-                select from invoice i where corrects = $1 and not exists (select from invoice_void gone where gone.invoice = i.id)), source
-            from invoice where id = $1
+                select from invoice i
+                where i.payment = document.payment and i.corrects = $1
+                    and not exists (select from invoice_void gone where gone.invoice = i.id)), source
+            from invoice document where id = $1
             """, document);
         await using var row = await query.ExecuteReaderAsync(token);
         await row.ReadAsync(token);

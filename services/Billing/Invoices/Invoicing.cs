@@ -154,7 +154,8 @@ public sealed class Invoicing(
             return Problems.Conflict(
                 "document_corrected", "Other documents name this one: what it says can be corrected by none in its place any more.");
         var instead = await IssueAsync(
-            connection, source, payment, wrong.Reason, wrong.Parts, invoice, wrong.Content with { Seller = seller, Buyer = buyer }, token);
+            connection, source, payment, wrong.Reason, wrong.Parts, invoice, wrong.Content with { Seller = seller, Buyer = buyer }, token,
+            replaces: wrong);
         await connection.ChangeAsync(
             "insert into invoice_void (invoice, replaced_by, reason, actor, voided_at) values ($1, $2, $3, $4, now())", token,
             wrong.Id, instead.Id, reason, actor);
@@ -164,9 +165,10 @@ public sealed class Invoicing(
     }
 
     /// <summary>Under the next number of its series, and told. The payment is locked.</summary>
+    /// <param name="replaces">Was told as paid, if it is an invoice: who books by that books it once.</param>
     async Task<Document> IssueAsync(
         NpgsqlConnection connection, Guid posting, Payment payment, PaymentPost reason, Parts parts, Document? invoice,
-        DocumentContent content, CancellationToken token)
+        DocumentContent content, CancellationToken token, Document? replaces = null)
     {
         var kind = Document.KindOf(reason);
         var (number, issuedAt, before) = await connection.NextNumberAsync(payment, kind, token);
@@ -174,10 +176,13 @@ public sealed class Invoicing(
         var document = new Document(
             Ids.New(issuedAt), kind, number, reason, payment.Test, payment.Customer, payment.Id,
             invoice is null ? null : (invoice.Id, invoice.Number), issuedAt,
-            DateOf(issuedAt, content.Seller.TimeZone, before), parts, content);
+            DateOf(issuedAt, content.Seller.TimeZone, before), parts, content)
+        {
+            Replaces = replaces is null ? null : (replaces.Id, replaces.Number),
+        };
         await connection.AddAsync(document, posting, payment, token);
         await connection.TellAsync(payment, EventTypes.InvoiceCreated, Say(document, payment), time.GetUtcNow(), token);
-        if (kind == DocumentKind.Invoice)
+        if (kind == DocumentKind.Invoice && replaces is null)
             await connection.TellAsync(payment, EventTypes.InvoicePaid, Say(document, payment), time.GetUtcNow(), token);
         return document;
     }
@@ -203,6 +208,7 @@ public sealed class Invoicing(
         paymentId = Ids.Show(Ids.Payment, payment.Id),
         total = document.Total,
         currency = "USD",
+        replaces = document.Replaces is { Id: var wrong } ? Ids.Show(Ids.Invoice, wrong) : null,
     };
 
     /// <summary>As Stripe has computed them. Nobody here computes any.</summary>

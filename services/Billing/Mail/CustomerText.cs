@@ -13,8 +13,8 @@ public static class CustomerText
 
     /// <summary>Of one payment there is one, however often it is looked at.</summary>
     /// <param name="until">When the payment is over if nobody has confirmed it.</param>
-    public static CustomerMail ToConfirm(Payment payment, DateTimeOffset until) => new(
-        Ids.Derive(payment.Id, "mail: authentication"), payment.Customer, $"Please confirm your payment of {Total(payment)}", $"""
+    public static CustomerMail ToConfirm(Payment payment, DateTimeOffset until) =>
+        Of(payment, "authentication", $"Please confirm your payment of {Total(payment)}", $"""
             {Began(payment)} Your bank wants you to confirm this payment.
 
             What to do: open {Where}, and confirm the payment there, by {At(until)}.
@@ -22,8 +22,8 @@ public static class CustomerText
             """);
 
     /// <summary>Of one payment there is one, as it is the last attempt.</summary>
-    public static CustomerMail Paused(Payment payment) => new(
-        Ids.Derive(payment.Id, "mail: paused"), payment.Customer, "Your card was declined; nothing is charged by itself any more", $"""
+    public static CustomerMail Paused(Payment payment) =>
+        Of(payment, "paused", "Your card was declined; nothing is charged by itself any more", $"""
             {Began(payment)} The card was declined{Reason(payment)}. Nothing was paid.
 
             What to do: open {Where}, and save another card there.
@@ -31,8 +31,8 @@ public static class CustomerText
             """);
 
     /// <summary>Of one payment there is one, as it is over.</summary>
-    public static CustomerMail NotConfirmed(Payment payment) => new(
-        Ids.Derive(payment.Id, "mail: paused"), payment.Customer, "Your payment was not confirmed; nothing more is charged by itself", $"""
+    public static CustomerMail NotConfirmed(Payment payment) =>
+        Of(payment, "paused", "Your payment was not confirmed; nothing more is charged by itself", $"""
             {Began(payment)} Your bank wanted you to confirm this payment, which was not done in time. Nothing was paid.
 
             What to do: open {Where}, and turn on there what is charged by itself, or save another card.
@@ -44,6 +44,10 @@ public static class CustomerText
 
     static string Began(Payment payment) =>
         $"Your balance was low, so {new Money(payment.Amount)} USD of credit were to be bought with your saved card, for {Total(payment)}.";
+
+    static CustomerMail Of(Payment payment, string about, string subject, string body) => new(
+        Ids.Derive(payment.Id, $"mail: {about}"), payment.Customer, payment.Test ? $"[test] {subject}" : subject,
+        payment.Test ? $"Of the test world: no money is moved.\n\n{body}" : body);
 
     static string Total(Payment payment) => $"{new Money(payment.Parts.Sum)} USD";
 

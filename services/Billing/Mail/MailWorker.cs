@@ -110,18 +110,22 @@ public sealed class MailWorker(
         }
         catch (SmtpCommandException e) when (e.StatusCode < SmtpStatusCode.CommandUnrecognized)
         {
-            await PostponeAsync(waiting, e.Message, stopping);
+            await PostponeAsync(waiting, ReasonOf(waiting, e), stopping);
             return;
         }
         catch (Exception e) when (IsOfTheMail(e))
         {
-            log.LogError("mail {Id} is refused for good: {Message}", mail.Id, e.Message);
-            await MarkAsync(mail.Id, "failed", e.Message, stopping);
+            log.LogError("mail {Id} is refused for good: {Reason}", mail.Id, ReasonOf(waiting, e));
+            await MarkAsync(mail.Id, "failed", ReasonOf(waiting, e), stopping);
             return;
         }
         Failpoint.Hit("billing.mail.sent");
         await MarkAsync(mail.Id, "sent", null, stopping);
     }
+
+    /// <summary>Servers repeat the address in what they say, and no customer's is kept here.</summary>
+    static string ReasonOf(Waiting waiting, Exception e) => waiting.Customer is null ? e.Message
+        : e is SmtpCommandException said ? $"the mail server says {(int)said.StatusCode}" : e.GetType().Name;
 
     /// <summary>
     /// The server refuses it, it cannot be written down, or it needs what the server cannot do. What is the connection's fault would keep

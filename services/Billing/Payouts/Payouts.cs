@@ -13,7 +13,7 @@ namespace LlmGateway.Billing;
 public sealed class Payouts(
     NpgsqlDataSource database, LedgerClient ledger, ConnectCalls stripe, StripeModes modes, OutboxSignal outbox, TimeProvider time)
 {
-    const string Currency = "usd", NoFunds = "balance_insufficient";
+    const string Currency = "usd";
 
     /// <summary>Brings a payout as far as it goes now. An outage surfaces as an exception, and leaves it where it is.</summary>
     /// <param name="again">Stripe may have been asked for its transfer before.</param>
@@ -65,8 +65,8 @@ public sealed class Payouts(
         }
         catch (StripeRefusalException e)
         {
-            var failure = e.Code == NoFunds ? "The operator's money at Stripe is not available yet. Try again later." : e.Message;
-            return await MoveAsync(payout, Payout.Reserved, Payout.Failed, token, code: e.Code ?? "refused", failure: failure);
+            return await MoveAsync(
+                payout, Payout.Reserved, Payout.Failed, token, code: e.Code ?? "refused", failure: StripeErrors.Say(e.Code));
         }
         Failpoint.Hit("billing.payout.asked");
         return await TakeAsync(mode, payout, transfer, token);

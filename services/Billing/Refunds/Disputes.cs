@@ -29,10 +29,10 @@ public sealed class Disputes(
         Failpoint.Hit("billing.dispute.taken");
         outbox.Raise();
         if (dispute.Counts)
-            await FreezeAsync(payment, dispute, token);
+            await AloneAsync(payment, dispute, FreezeAsync, token);
         await postings.SettleAsync(payment, ofDispute: true, dispute.Id, token);
         if (dispute.IsClosed && !dispute.Counts)
-            await LetGoAsync(payment, dispute, token);
+            await AloneAsync(payment, dispute, LetGoAsync, token);
     }
 
     async Task<Dispute> TakeAsync(NpgsqlConnection connection, Payment payment, global::Stripe.Dispute said, CancellationToken token)
@@ -67,7 +67,7 @@ public sealed class Disputes(
     /// </summary>
     async Task FreezeAsync(Payment payment, Dispute dispute, CancellationToken token)
     {
-        if (await IsFrozenForAsync(dispute.Id, token))
+        if (await IsAsync("select frozen from dispute where id = $1", token, dispute.Id))
             return;
         var state = await ledger.StateAsync(payment.Wallet, token);
         // A wallet that we do not hold now was let go by its owner after disputes that were lost before: those hold it no longer.
@@ -77,46 +77,51 @@ public sealed class Disputes(
                 where this.id = $1 and this.froze is null and not $2 and p.id = other.payment and p.wallet = $3
                     and other.id <> $1 and other.froze and other.frozen and other.status = 'lost')
             update dispute set froze = true where id = $1 and froze is null
-            """, dispute.Id, state is { FrozenForDispute: true }, payment.Wallet);
+            """, token, dispute.Id, state is { FrozenForDispute: true }, payment.Wallet);
         Failpoint.Hit("billing.dispute.noted");
         await ledger.SetFrozenAsync(payment.Wallet, frozen: true, token);
-        await ChangeAsync("update dispute set frozen = true where id = $1", dispute.Id);
-
-        async Task ChangeAsync([StringSyntax("sql")] string sql, params object?[] values)
-        {
-            await using var change = database.Sql(sql, values);
-            await change.ExecuteNonQueryAsync(token);
-        }
-    }
-
-    async Task<bool> IsFrozenForAsync(string dispute, CancellationToken token)
-    {
-        await using var query = database.Sql("select frozen from dispute where id = $1", dispute);
-        return await query.ExecuteScalarAsync(token) is true;
+        await ChangeAsync("update dispute set frozen = true where id = $1", token, dispute.Id);
     }
 
     /// <summary>Unless another one holds the wallet. Once: what we freeze for the next one stays frozen.</summary>
     async Task LetGoAsync(Payment payment, Dispute dispute, CancellationToken token)
     {
-        if (!await MayLetGoAsync(payment, dispute, token))
-            return;
-        await ledger.SetFrozenAsync(payment.Wallet, frozen: false, token);
-        // Another one may have frozen it in between.
-        if (!await MayLetGoAsync(payment, dispute, token))
-            await ledger.SetFrozenAsync(payment.Wallet, frozen: true, token);
-        await using var note = database.Sql("update dispute set froze = false where id = $1", dispute.Id);
-        await note.ExecuteNonQueryAsync(token);
-    }
-
-    async Task<bool> MayLetGoAsync(Payment payment, Dispute dispute, CancellationToken token)
-    {
-        await using var query = database.Sql($"""
+        var mayLetGo = await IsAsync($"""
             select froze and not exists (
                 select from dispute other join payment p on p.id = other.payment
                 where p.wallet = $2 and other.id <> $1
-                    and (other.status in {Dispute.Undecided} or (other.status = 'lost' and other.froze)))
+                    and ((other.status in {Dispute.Undecided} and other.froze is distinct from false)
+                        or (other.status = 'lost' and other.froze)))
             from dispute where id = $1
-            """, dispute.Id, payment.Wallet);
+            """, token, dispute.Id, payment.Wallet);
+        if (!mayLetGo)
+            return;
+        await ledger.SetFrozenAsync(payment.Wallet, frozen: false, token);
+        await ChangeAsync("update dispute set froze = false where id = $1", token, dispute.Id);
+    }
+
+    /// <summary>
+    /// Of one wallet one after the other, whichever process. Stripe tells several events of a dispute at once: the later of two would
+    /// freeze what its owner has let go after the first, or take what the first has done for what another dispute holds.
+    /// </summary>
+    async Task AloneAsync(Payment payment, Dispute dispute, Func<Payment, Dispute, CancellationToken, Task> act, CancellationToken token)
+    {
+        await using var connection = await database.OpenConnectionAsync(token);
+        await using var transaction = await connection.BeginTransactionAsync(token);
+        await connection.RunAsync(Database.FreeWhenIdle, token);
+        await connection.RunAsync("select pg_advisory_xact_lock(hashtextextended($1, 0))", token, $"freezes of {payment.Wallet:N}");
+        await act(payment, dispute, token);
+    }
+
+    async Task<bool> IsAsync([StringSyntax("sql")] string sql, CancellationToken token, params object?[] values)
+    {
+        await using var query = database.Sql(sql, values);
         return await query.ExecuteScalarAsync(token) is true;
+    }
+
+    async Task ChangeAsync([StringSyntax("sql")] string sql, CancellationToken token, params object?[] values)
+    {
+        await using var change = database.Sql(sql, values);
+        await change.ExecuteNonQueryAsync(token);
     }
 }

@@ -48,7 +48,8 @@ public static class StripeErrors
         }
         catch (StripeException e) when (IsRefusal(e))
         {
-            if (e.HttpStatusCode == HttpStatusCode.BadRequest)
+            // A card that is declined is its owner's affair, and what is missing may be looked for.
+            if (e.StripeError is not ({ Type: "card_error" } or { Code: StripeRefusalException.NoSuchObject }))
                 log.LogWarning("Stripe refuses a call ({Code}): {Message}", e.StripeError?.Code, e.StripeError?.Message ?? e.Message);
             throw new StripeRefusalException(e.StripeError?.Code, e.StripeError?.Message ?? e.Message, e);
         }

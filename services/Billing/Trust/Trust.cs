@@ -99,8 +99,8 @@ public sealed class Trust(
             await CloseAsync(mode, customer, wallet, token);
     }
 
-    /// <summary>What is open has a secret, and who has that can try cards on it.</summary>
-    async Task CloseAsync(StripeMode mode, Guid customer, Guid wallet, CancellationToken token)
+    /// <summary>What is open has a secret, and who has that can pay, or try cards on it.</summary>
+    public async Task CloseAsync(StripeMode mode, Guid customer, Guid wallet, CancellationToken token)
     {
         var open = await PaymentRows.PaymentsAsync(
             database.Sql($"select {PaymentRows.Columns} from payment where customer = $1 and status = 'open'", customer), token);
@@ -116,21 +116,26 @@ public sealed class Trust(
         if (charge.Status == "succeeded")
         {
             await using var paid = database.Sql(
-                "update payment set fingerprint = $2 where id = $1", payment.Id, card ?? "");
+                $"update payment set fingerprint = case when {IsErased} then '' else $2 end where id = $1", payment.Id, card ?? "",
+                payment.Customer);
             await paid.ExecuteNonQueryAsync(token);
         }
         if (charge.Status == "failed")
             await NoteDeclinedAsync(charge.Id, payment.Customer, payment.Id, card, charge.Created, token);
     }
 
+    /// <summary>In SQL: of the customer <c>$3</c> no card is known any more, not even by its fingerprint.</summary>
+    const string IsErased = "exists (select from erasure where erasure.customer = $3)";
+
     /// <param name="attempt">Stripe's id of it.</param>
     /// <param name="payment">Null: the card was to be saved.</param>
     async Task NoteDeclinedAsync(string attempt, Guid customer, Guid? payment, string? card, DateTime at, CancellationToken token)
     {
-        await using var declined = database.Sql("""
-            insert into declined (charge, customer, payment, fingerprint, created_at) values ($1, $2, $3, $4, least($5, now()))
+        await using var declined = database.Sql($"""
+            insert into declined (charge, payment, customer, fingerprint, created_at)
+            values ($1, $2, $3, case when {IsErased} then null else $4 end, least($5, now()))
             on conflict (charge) do nothing
-            """, attempt, customer, payment, card, new DateTimeOffset(at.ToUniversalTime()));
+            """, attempt, payment, customer, card, new DateTimeOffset(at.ToUniversalTime()));
         await declined.ExecuteNonQueryAsync(token);
     }
 

@@ -185,20 +185,21 @@ public static partial class Ledger
     /// <summary>
     /// Gives back to a lot what was taken of its balance, but no more than the lot had at first, and no more than what the post undoes has
     /// taken of it. The rest goes to the other lots of which that has taken: a promotion does not become money that was paid. What no lot
-    /// is known to have given is the balance's own.
+    /// is known to have given was owed, and has been paid since: it fills the lot, too, and what that has no room for is the balance's own.
     /// </summary>
     static void PutBackInto(Book book, Post post, Account account, long amount, Guid id)
     {
         var taken = TakenOf(book, post, account);
-        var most = post.Undoes.Count == 0 ? amount : Math.Min(amount, taken.Find(part => part.Lot == id)?.Amount ?? 0);
-        var room = account.Parts.Find(lot => lot.Id == id) is { Amount: { } first } ? Math.Min(most, first - RestOf(account, id)) : 0;
-        if (room > 0)
-            Put(book, post.Id, post.EntryType, account, room, id);
         var others = taken.FindAll(part => part.Lot != id);
-        if (amount > room)
-            PutBack(
-                book, post.Id, post.EntryType, account, amount - room, others,
-                paid: Math.Max(amount - room, others.Sum(part => part.Amount)));
+        var ofOthers = others.Sum(part => part.Amount);
+        var most = post.Undoes.Count == 0 ? amount : Math.Min(amount, taken.Find(part => part.Lot == id)?.Amount ?? 0);
+        var room = account.Parts.Find(lot => lot.Id == id) is { Amount: { } first } ? first - RestOf(account, id) : 0;
+        var back = Math.Min(most, room);
+        back += Math.Min(Math.Max(0, amount - back - ofOthers), room - back);
+        if (back > 0)
+            Put(book, post.Id, post.EntryType, account, back, id);
+        if (amount > back)
+            PutBack(book, post.Id, post.EntryType, account, amount - back, others, paid: Math.Max(amount - back, ofOthers));
     }
 
     /// <summary>What the movements that a post undoes have taken of each lot of a balance, and not given back.</summary>

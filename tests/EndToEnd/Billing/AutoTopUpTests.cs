@@ -238,6 +238,25 @@ public sealed class AutoTopUpTests
         Assert.Equal(left.Intent, (await Purchase.BeginAsync(user, "25")).Intent);
     }
 
+    /// <summary>Each that is done lets the next one begin, and stays as a row here and as a card at Stripe.</summary>
+    [Fact]
+    public async Task So_many_setups_of_a_card_are_begun_in_an_hour_and_one_more_is_refused_by_its_limit()
+    {
+        var user = await Backend.App.NewUserAsync("2");
+        await SavedCard.SaveAsync(user);
+        Assert.Equal(19, await Purchase.NumberAsync("billing", """
+            with before as (
+                insert into card_setup (id, wallet, livemode, status)
+                select gen_random_uuid(), wallet, livemode, 'succeeded' from card_setup, generate_series(1, 19) where wallet = $1
+                returning 1)
+            select count(*) from before
+            """, Guid.ParseExact(user.WalletId["wal_".Length..], "N")));
+
+        var refused = (await Gateway.SendAsync("POST", "/v1/wallet/payment-method", user.Token)).MustBe(429);
+
+        Assert.Equal("card_setups_per_hour", refused.Json.GetProperty("error").GetProperty("limit").Text("id"));
+    }
+
     [Fact]
     public async Task A_setup_that_is_open_is_given_out_again_to_page_and_backend_alike()
     {

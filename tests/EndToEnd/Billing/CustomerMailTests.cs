@@ -49,6 +49,37 @@ public sealed class CustomerMailTests
         Assert.Equal(1, await WrittenAsync(user));
     }
 
+    /// <summary>Whoever has a key names the addresses, and in the test world nothing is paid.</summary>
+    [Fact]
+    public async Task Customers_of_the_test_world_are_mailed_so_often_in_an_hour_and_read_that_it_is_no_money()
+    {
+        var card = await SavedCard.SaveAsync(await Backend.DocumentsTest.NewUserAsync("2"), SavedCard.NeedsOwner);
+        await PauseAsync(card);
+        Assert.Equal(1, await WrittenAsync(card.User));
+        Assert.Equal(1, await Purchase.NumberAsync(
+            "billing", "select count(*) from mail where customer = $1 and subject like '[test] %' and body like 'Of the test world%'",
+            card.User.Customer));
+        Assert.Equal(59, await Purchase.NumberAsync("billing", """
+            with others as (
+                insert into mail (id, customer, subject, body, project, test, status)
+                select gen_random_uuid(), gen_random_uuid(), 'Subject', 'Body', project, test, 'sent' from mail, generate_series(1, 59)
+                where customer = $1
+                returning 1)
+            select count(*) from others
+            """, card.User.Customer));
+
+        var next = await SavedCard.SaveAsync(await Backend.DocumentsTest.NewUserAsync("2"), SavedCard.NeedsOwner);
+        await PauseAsync(next);
+        Assert.Equal(0, await WrittenAsync(next.User));
+
+        static async Task PauseAsync(SavedCard card)
+        {
+            await card.TurnOnAsync("1", "10", "100");
+            await card.SpendAsync("1.5");
+            await card.MustBecomeAsync("paused");
+        }
+    }
+
     [Fact]
     public async Task A_mail_to_who_has_no_address_any_more_is_given_up_and_none_is_kept()
     {

@@ -136,7 +136,7 @@ public sealed class InvoiceTests
             await Eventually.GetAsync(() => ToldAsync(purchase.Id), told => told.Length >= 5, "five events"));
     }
 
-    static async Task<string[]> ToldAsync(string payment)
+    internal static async Task<string[]> ToldAsync(string payment)
     {
         await using var database = NpgsqlDataSource.Create(Stack.Connection("webhooks"));
         await using var query = database.CreateCommand(
@@ -178,7 +178,7 @@ public sealed class InvoiceTests
         Assert.Equal(before.GetRawText(), Assert.Single(await DocumentsAsync(purchase.User, 1)).GetRawText());
         await SayAsync(Backend.App);
         await using var database = NpgsqlDataSource.Create(Stack.Connection("billing"));
-        foreach (var change in (string[])["update invoice set number = number + 1", "delete from invoice", "truncate invoice"])
+        foreach (var change in (string[])["update invoice set number = number + 1", "delete from invoice", "truncate invoice cascade"])
         {
             await using var command = database.CreateCommand(change);
             var refused = await Assert.ThrowsAsync<PostgresException>(() => command.ExecuteNonQueryAsync(Token));

@@ -28,6 +28,10 @@ public sealed class InvoiceVoidTests
             (documents[0].Text("replacesNumber"), Seller(documents[0]), documents[0].Text("total"), documents[0].Text("reason")));
         Assert.False(documents[0].TryGetProperty("void", out _));
         Assert.Equal(0, await MissingAsync(purchase.User));
+        // Who books what is told as paid books it once.
+        Assert.Equal(
+            ["invoice.created", "invoice.created", "invoice.paid"],
+            await Eventually.GetAsync(() => InvoiceTests.ToldAsync(purchase.Id), told => told.Length >= 3, "three events"));
     }
 
     [Fact]

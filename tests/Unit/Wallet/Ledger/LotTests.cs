@@ -171,6 +171,22 @@ public sealed class LotTests
     }
 
     [Fact]
+    public void What_a_dispute_found_spent_and_a_later_top_up_has_paid_is_in_its_lot_again_when_it_is_won()
+    {
+        var lot = Credit(PostType.TopUp, 10);
+        Settle(null, 6);
+        var dispute = Of(PostType.Dispute, 10, 0, 0) with { Lot = lot };
+        Run(dispute); // 4 of the lot; 6 are owed
+        var later = Credit(PostType.TopUp, 10); // of which 6 pay what is owed
+
+        Run(Of(PostType.DisputeWon, 10, 0, 0) with { Lot = lot, Undoes = [dispute.Id] });
+
+        Assert.Equal(
+            (14, 10, 4), (_store.Accounts[Wallet].Posted, _store.LeftOf(Wallet, lot), _store.LeftOf(Wallet, later)));
+        Assert.Equal(10, Refund(lot, 10));
+    }
+
+    [Fact]
     public void Of_what_was_paid_a_part_that_repays_a_debt_is_no_lot()
     {
         Run(Of(PostType.Dispute, 10, 0, 0));

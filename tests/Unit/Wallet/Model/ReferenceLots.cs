@@ -86,7 +86,7 @@ sealed partial class ReferenceLedger
 
     /// <summary>
     /// To the lot, but no more than it had at first, and than what is undone has taken of it; the rest to the other lots that have given,
-    /// as what a corrected request gets back; and what none has given is the wallet's own.
+    /// as what a corrected request gets back; what none has given fills the lot; and what that has no room for is the wallet's own.
     /// </summary>
     void Return(Guid wallet, Post post, long amount)
     {
@@ -97,7 +97,10 @@ sealed partial class ReferenceLedger
         if (post.Lot is { } named && _lots.GetValueOrDefault(wallet)?.Find(lot => lot.Id == named) is { } own)
         {
             var most = post.Undoes.Count == 0 ? amount : Math.Max(0, taken.GetValueOrDefault(named));
-            given[named] = -Math.Min(Math.Min(amount, most), own.First - own.Left);
+            var fills = Math.Min(Math.Min(amount, most), own.First - own.Left);
+            var toOthers = Math.Min(amount - fills, taken.Where(part => part.Value > 0 && part.Key != named).Sum(part => part.Value));
+            fills = Math.Min(amount - toOthers, own.First - own.Left);
+            given[named] = -fills;
             own.Left -= given[named];
             Add(wallet, -given[named]);
             amount += given[named];
