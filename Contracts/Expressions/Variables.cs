@@ -10,7 +10,10 @@ public static class Variables
     public static IEnumerable<string> Names => ByName.Keys;
 
     /// <summary>Read by <see cref="Readings"/>, as far as the expression needs them.</summary>
-    internal const string AllData = "allData", LastChunk = "lastChunk", ResponseBody = "respBody", Usage = "usage";
+    internal const string AllData = "allData", LastChunk = "lastChunk", ResponseBody = "respBody";
+
+    /// <summary>The provider's counts.</summary>
+    public const string Usage = "usage";
 
     static readonly Variable[] All =
     [

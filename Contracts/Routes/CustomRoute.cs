@@ -64,6 +64,11 @@ public sealed record CustomRoute(string Path, string Provider)
     /// <summary>Units of an answer for which the expression fails and no other count is known.</summary>
     public long FallbackUnits { get; init; }
 
+    /// <summary>
+    /// Everybody may call it at its host, without a credential, and nobody pays. A credential that is sent all the same counts as always.
+    /// </summary>
+    public bool Public { get; init; }
+
     /// <summary>The provider is told who calls: <c>X-User-ID</c>, <c>X-Plan-ID</c>, <c>X-Key-ID</c>.</summary>
     public bool Identity { get; init; }
 

@@ -83,6 +83,8 @@ public sealed class RoutePattern
     public bool Matches(string path, [NotNullWhen(true)] out IReadOnlyDictionary<string, string>? values)
     {
         values = null;
+        if (path is not ['/', ..])
+            return false; // a target that is no path: "*", another host
         var found = new Dictionary<string, string>(StringComparer.Ordinal);
         var at = 0; // of the slash before the next segment
         foreach (var (kind, text) in _parts)

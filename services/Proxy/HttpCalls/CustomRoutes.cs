@@ -6,9 +6,9 @@ namespace LlmGateway.Proxy;
 
 /// <summary>
 /// Routes that projects have made themselves. They get what no route of the gateway takes, so none can stand in the way of one. Whose they
-/// are is known by the caller's credential; without one there are none.
+/// are is known by the caller's credential; without one there are those for everybody, at their hosts.
 /// </summary>
-public sealed class CustomRoutes(HttpCalls calls, LedgerClock clock)
+public sealed class CustomRoutes(HttpCalls calls, OpenHosts hosts, LedgerClock clock)
 {
     /// <summary>The route of all of them, for the usage record. Which one it was stands in the place of the model.</summary>
     const string Endpoint = "/{**path}";
@@ -17,14 +17,24 @@ public sealed class CustomRoutes(HttpCalls calls, LedgerClock clock)
         Endpoint, (HttpContext http, CustomRoutes routes) => routes.HandleAsync(http));
 
     Task HandleAsync(HttpContext http) =>
-        Permit.TryFindCredential(http.Request, out var credential, out _, out _) && !credential.StartsWith("sk_", StringComparison.Ordinal)
-            ? calls.HandleAsync(http, Endpoint, caller => Find(http, caller))
-            : Root.NoSuchRoute(http).ExecuteAsync(http);
+        !Permit.TryFindCredential(http.Request, out var credential, out _, out _) ? HandleOpenAsync(http)
+        // Backends have no routes: to them a path that is not there is just that.
+        : credential.StartsWith("sk_", StringComparison.Ordinal) ? Root.NoSuchRoute(http).ExecuteAsync(http)
+        : calls.HandleAsync(http, Endpoint, caller => Find(http, caller));
+
+    async Task HandleOpenAsync(HttpContext http)
+    {
+        if (await hosts.EnterAsync(http) is { } nobody)
+            await calls.HandleOpenAsync(http, Endpoint, nobody, caller => Find(http, caller));
+        else
+            await Root.NoSuchRoute(http).ExecuteAsync(http);
+    }
 
     (HttpCall? Call, Problem? Problem) Find(HttpContext http, Caller caller)
     {
         var target = HttpTarget.Of(http);
-        if (caller.Project.Routes.Find(http.Request, target.Path, out var values) is not { } ready)
+        if (caller.Project.Routes.Find(
+            http.Request, target.Path, isOpen: caller.Fingerprint == Caller.Unnamed, out var values) is not { } ready)
             return (null, Root.NoSuchRoute(http));
         var (route, provider) = (ready.Route, ready.Target.Upstream.Provider);
         if (Permit.Check(caller.Credential, ready.Target, route.Id) is { } refused)

@@ -47,16 +47,19 @@ public sealed record HttpCall(Route Route, string Path, UpperBound Bound)
 }
 
 /// <summary>A caller as providers and expressions know it.</summary>
+/// <param name="User">Empty, as <paramref name="Key"/>, where nobody is known.</param>
 /// <param name="Plan">Empty where the customer has none.</param>
 public sealed record CallerNames(string User, string Plan, string Key)
 {
     public static CallerNames Of(Credential credential) => new(
         credential.Customer is { } customer ? Ids.Show(Ids.Customer, customer) : "",
         credential.Claim?.Sources.Select(source => source.Plan?.Id).FirstOrDefault(id => id is not null) ?? "",
-        Ids.Show(credential.Kind == CredentialKind.CustomerKey ? Ids.Key : Ids.Session, credential.Id));
+        credential.Customer is null ? "" : Ids.Show(credential.Kind == CredentialKind.CustomerKey ? Ids.Key : Ids.Session, credential.Id));
 
-    public IEnumerable<KeyValuePair<string, string>> Headers =>
-        [new("X-User-ID", User), .. Plan.Length > 0 ? [new("X-Plan-ID", Plan)] : (KeyValuePair<string, string>[])[], new("X-Key-ID", Key)];
+    public IEnumerable<KeyValuePair<string, string>> Headers => new KeyValuePair<string, string>[]
+    {
+        new("X-User-ID", User), new("X-Plan-ID", Plan), new("X-Key-ID", Key),
+    }.Where(header => header.Value.Length > 0);
 }
 
 /// <summary>Watches an answer pass, and says what it is settled with.</summary>

@@ -14,20 +14,39 @@ public sealed class HttpCalls(
     /// <param name="find">What is called, for a caller who may call it.</param>
     public Task HandleAsync(HttpContext http, string endpoint, Func<Caller, (HttpCall? Call, Problem? Problem)> find)
     {
+        var call = Begin(http, endpoint);
+        return inference.EndSafelyAsync(call, endpoint, RunAsync(call, endpoint, find));
+    }
+
+    /// <summary>A call that everybody may make. Repetitions are not told apart, because who calls is not known.</summary>
+    public Task HandleOpenAsync(HttpContext http, string endpoint, Caller nobody, Func<Caller, (HttpCall? Call, Problem? Problem)> find)
+    {
+        var call = Begin(http, endpoint);
+        call.Caller = nobody;
+        return inference.EndSafelyAsync(call, endpoint, AnswerAsync(call, endpoint, key: null, find));
+    }
+
+    ModelCall Begin(HttpContext http, string endpoint)
+    {
         var call = new ModelCall(http, endpoint, clock, time);
         http.SetRequestId(call.Id);
         Spans.Begin(http, endpoint);
-        return inference.EndSafelyAsync(call, endpoint, RunAsync(call, endpoint, find));
+        return call;
     }
 
     async ValueTask<Problem?> RunAsync(ModelCall call, string endpoint, Func<Caller, (HttpCall? Call, Problem? Problem)> find)
     {
-        // :: 1 Identify, 2 Permit
+        // :: 1 Identify
         var (key, problem) = await inference.IdentifyAsync(call);
         problem ??= await inference.CountAsync(call);
-        if (problem is not null)
-            return problem;
-        (var asked, problem) = find(call.Caller);
+        return problem ?? await AnswerAsync(call, endpoint, key, find);
+    }
+
+    async ValueTask<Problem?> AnswerAsync(
+        ModelCall call, string endpoint, string? key, Func<Caller, (HttpCall? Call, Problem? Problem)> find)
+    {
+        // :: 2 Permit
+        var (asked, problem) = find(call.Caller);
         if (asked is null)
             return problem;
         call.Route = asked.Route;

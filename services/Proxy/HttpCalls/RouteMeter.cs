@@ -16,7 +16,7 @@ public sealed class RouteMeter(CustomRoute route, MeteringExpression expression,
     /// <summary>Why an answer that broke off is not measured: a default of the expression would be taken for a count.</summary>
     const string Partial = "expression_partial_answer";
 
-    readonly ExpressionMeter _meter = new(expression, isStream);
+    readonly ExpressionMeter _meter = new(expression, isStream, needsTokens: route.Unit == CustomRoute.Tokens);
 
     long _bytes;
     long? _requests;

@@ -24,11 +24,12 @@ public sealed class RouteTable
 
     /// <param name="path">Escaped, as it was sent.</param>
     /// <param name="values">What stands at the names of the route's pattern.</param>
-    public ReadyRoute? Find(HttpRequest request, string path, out IReadOnlyDictionary<string, string> values)
+    /// <param name="isOpen">Only those that everybody may call.</param>
+    public ReadyRoute? Find(HttpRequest request, string path, bool isOpen, out IReadOnlyDictionary<string, string> values)
     {
         values = null!;
         foreach (var route in _routes)
-            if (route.Takes(request) && route.Pattern.Matches(path, out var found))
+            if ((!isOpen || route.Route.Public) && route.Takes(request) && route.Pattern.Matches(path, out var found))
             {
                 values = found;
                 return route;

@@ -55,6 +55,9 @@ public static partial class RouteRules
                 $"names '{route.Provider}', which is not among the project's providers"),
             .. Must(route.Host is null || (route.Host.Length <= 253 && Host.IsMatch(route.Host)), $"{path}.host",
                 "must be a host name in lower case, or *. and one"),
+            .. Must(!route.Public || route.Host is not (null or ['*', ..]), $"{path}.host",
+                "is required of a route for everybody, whole: it says whose route it is"),
+            .. Must(!route.Public || route.Price is null, $"{path}.price", "is paid by nobody where everybody may call"),
             .. Must(route.Methods is not { Count: 0 or > MaxMethods }, $"{path}.methods", $"must have from 1 to {MaxMethods} methods"),
             .. (route.Methods ?? []).Index().SelectMany(method =>
                 Must(Method.IsMatch(method.Item), $"{path}.methods[{method.Index}]", "must be a method in capitals")),

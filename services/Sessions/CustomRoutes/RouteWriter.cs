@@ -19,7 +19,12 @@ public static class RouteWriter
             if (!stored.TryGetValue(route.Id, out var row))
                 db.Add(stored[route.Id] = row = new() { ProjectId = project, Id = route.Id, Definition = "" });
             row.Definition = JsonSerializer.Serialize(route, Defaults.Json);
+            row.PublicHost = route is { Public: true, Enabled: true } ? route.Host : null;
         }
+        var hosts = stored.Values.Select(route => route.PublicHost).OfType<string>().Distinct().ToList();
+        if (await db.ProjectRoutes.Where(route => route.ProjectId != project && hosts.Contains(route.PublicHost!))
+            .Select(route => route.PublicHost).FirstOrDefaultAsync(token) is { } taken)
+            return $"the host '{taken}' has routes for everybody in another project";
         return stored.Count > CustomRoute.MaxPerProject
             ? $"the project would have more than {CustomRoute.MaxPerProject} routes"
             : RouteRules.Tie([.. stored.Values.Select(Read)]);

@@ -256,6 +256,8 @@ public sealed class ProjectRoute
     public required string Id { get; init; }
     /// <summary>A <see cref="Contracts.CustomRoute"/>, as JSON.</summary>
     public required string Definition { get; set; }
+    /// <summary>The host where everybody may call it; null where nobody may without a credential.</summary>
+    public string? PublicHost { get; set; }
 }
 
 /// <summary>A model on offer in a project.</summary>

@@ -12,7 +12,7 @@ public sealed record SandboxAddress(string? Url)
 
 /// <summary>
 /// Tells the edge what projects sell and from where they may be called (<c>POST /internal/projects</c>). Preflights carry no credential
-/// and hence no project, so <c>GET /internal/origins</c> has the origins of all projects.
+/// and hence no project, so <c>GET /internal/origins</c> has the origins of all projects, and the hosts of their routes for everybody.
 /// </summary>
 public static class ReadProject
 {
@@ -38,8 +38,15 @@ public static class ReadProject
     static async Task<IResult> OriginsAsync(SessionsDb db, CancellationToken token)
     {
         var lists = await db.Projects.Where(project => project.Active).Select(project => project.AllowedOrigins).ToListAsync(token);
+        var hosts = await db.ProjectRoutes.Where(route => route.PublicHost != null)
+            .Select(route => new { route.PublicHost, route.ProjectId }).Distinct().ToListAsync(token);
         return Results.Json(
-            new { any = lists.Contains(null), origins = lists.SelectMany(list => list ?? []).Distinct() },
+            new
+            {
+                any = lists.Contains(null),
+                origins = lists.SelectMany(list => list ?? []).Distinct(),
+                hosts = hosts.DistinctBy(one => one.PublicHost).ToDictionary(one => one.PublicHost!, one => one.ProjectId),
+            },
             Defaults.Json);
     }
 

@@ -182,6 +182,32 @@ public sealed class CustomRouteTests
     }
 
     [Fact]
+    public async Task A_route_for_everybody_needs_no_credential_at_its_host_and_no_other_one_is_open()
+    {
+        var tag = Sandbox.NewTag();
+        (await CallAsync("open.example.com", $"/v1/open/echo/x?tag={tag}", ("X-User-ID", "me"), ("Origin", "https://apis.example.com")))
+            .MustBe(200);
+        var call = Assert.Single(await Sandbox.CallsAsync(tag));
+        Assert.DoesNotContain(call.Headers.Keys, name => name.StartsWith("X-User", StringComparison.OrdinalIgnoreCase));
+        (await CallAsync("OPEN.example.com:8080", "/v1/open/rows/3", ("Idempotency-Key", "one"))).MustBe(200);
+
+        (await CallAsync("open.example.com", "/v1/open/rows/3", ("Origin", "https://evil.example")))
+            .MustBeProblem(403, "origin_not_allowed", "Origin");
+        (await CallAsync("open.example.com", "/v1/weather/3")).MustBeProblem(404, "not_found");
+        (await CallAsync("evil.example", "/v1/open/rows/3")).MustBeProblem(404, "not_found");
+        (await CallAsync("open.example.com", "/v1/open/rows/3", ("Authorization", "Bearer llm_gw_nobody")))
+            .MustBeProblem(401, "invalid_api_key");
+        await Books.MustBeRightAsync();
+
+        static Task<Reply> CallAsync(string host, string path, params (string, string)[] headers)
+        {
+            var request = Gateway.Request("GET", path, headers: headers);
+            request.Headers.Host = host;
+            return Gateway.SendAsync(request);
+        }
+    }
+
+    [Fact]
     public async Task A_key_that_is_for_some_models_calls_the_routes_that_its_scope_names()
     {
         var user = await NewCallerAsync();

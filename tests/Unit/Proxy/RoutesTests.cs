@@ -217,7 +217,7 @@ public sealed class RoutesTests : IAsyncDisposable
         builder.Services.AddSingleton(inference);
         var calls = new HttpCalls(inference, null!, null!, null!, limits, null!, new(TimeProvider.System), TimeProvider.System);
         builder.Services.AddSingleton(new ProviderRoutes(calls));
-        builder.Services.AddSingleton(new CustomRoutes(calls, new(TimeProvider.System)));
+        builder.Services.AddSingleton(new CustomRoutes(calls, null!, new(TimeProvider.System)));
         builder.Services.AddSingleton(new ResponseRoutes(entrance, null!));
         builder.Services.AddSingleton(new CountTokens(entrance, null!, null!));
         var creation = new BatchCreation(

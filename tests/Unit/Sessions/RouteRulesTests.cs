@@ -66,6 +66,9 @@ public sealed class RouteRulesTests
     [InlineData("\"path\": \"/x\", \"response\": {\"setHeaders\": {\"Set-Cookie\": \"a\"}}", "setHeaders has the name 'Set-Cookie'")]
     [InlineData("\"path\": \"/x\", \"response\": {\"setHeaders\": {\"X-A\": \"a\\r\\nB: c\"}}", "response.setHeaders.X-A must have")]
     [InlineData("\"path\": \"/x\", \"response\": {\"setQuery\": {\"a\": \"b\"}}", "response has no query")]
+    [InlineData("\"path\": \"/x\", \"public\": true", "host is required of a route for everybody")]
+    [InlineData("\"path\": \"/x\", \"public\": true, \"host\": \"*.example.com\"", "host is required of a route for everybody")]
+    [InlineData("\"path\": \"/x\", \"public\": true, \"host\": \"a.b\", \"price\": \"1\"", "price is paid by nobody")]
     [InlineData("\"path\": \"/x\", \"regex\": true", "regex is not a member")]
     public void What_is_wrong_with_a_route_is_named_by_its_path(string members, string mistake)
     {
