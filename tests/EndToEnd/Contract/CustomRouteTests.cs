@@ -123,6 +123,24 @@ public sealed class CustomRouteTests
         await Books.MustBeRightAsync();
     }
 
+    [Fact]
+    public async Task Who_leaves_later_pays_no_less_and_never_more_than_was_held()
+    {
+        var user = await Backend.Apis.NewUserAsync("1");
+        foreach (var events in (int[])[1, 4, 9])
+        {
+            using var response = await Gateway.OpenAsync(
+                Gateway.Request("POST", $"/v1/priced-words/{events}/hold", user.Token, "{}"), Token);
+            using var reader = new StreamReader(await response.Content.ReadAsStreamAsync(Token));
+            for (var i = 0; i < 2 * events; i++)
+                await reader.ReadLineAsync(Token);
+        }
+        var charged = (await Books.UsageAsync(user, 3)).Select(row => row.Charged).ToList();
+        Assert.Equal(charged.Order(), charged);
+        Assert.InRange(charged[^1], charged[0] + 1, 1000 * 2_000);
+        await Books.MustBeRightAsync();
+    }
+
     [Theory]
     [InlineData("GET", "/v1/weather/10", "weather")]
     [InlineData("GET", "/v1/choose/x", "by pattern")]

@@ -393,6 +393,31 @@ public sealed class RawCallTests
     }
 
     [Fact]
+    public async Task A_key_in_the_path_is_seen_by_nobody_else()
+    {
+        var user = await NewCallerAsync(standard: 20);
+        var (_, key) = await Backend.Apis.NewKeyAsync(user.CustomerId, "\"keyInPath\":true");
+        var tag = Sandbox.NewTag();
+        foreach (var (path, status) in ((string, int)[])
+        [
+            ("/v1/providers/api/echo/x", 200), ("/v1/providers/by-query/echo/x", 200), ("/v1/providers/api/status/404", 404),
+            ("/v1/providers/api/status/500", 500), ("/v1/providers/api/cut", 502), ("/v1/providers/unreachable/x", 502),
+            ("/v1/providers/nobody/x", 404), ("/v1/providers/api/..%2fx", 400), ("/v1/weather/10", 200), ("/v1/choose/..%2fx", 400),
+        ])
+        {
+            var address = $"/k/{key}{path}?tag={tag}&again={key}";
+            var reply = (await Gateway.SendAsync("GET", address, headers: ("Referer", $"https://a.example{address}"))).MustBe(status);
+            Assert.Equal(("no-store", "no-referrer"), (reply["Cache-Control"], reply["Referrer-Policy"]));
+            Assert.DoesNotContain(key, reply.Text + reply.Headers);
+        }
+        var calls = await Sandbox.CallsAsync(tag);
+        Assert.Equal(6, calls.Count);
+        Assert.All(calls, call => Assert.DoesNotContain(key, string.Join('\n', [call.Path, call.Query, .. call.Headers.Values])));
+        foreach (var (log, text) in await Attack.LogsAsync())
+            Assert.False(text.Contains(key, StringComparison.Ordinal), $"the key stands in {log}");
+    }
+
+    [Fact]
     public async Task Every_limit_of_the_customer_holds_for_raw_calls_too()
     {
         var user = await NewCallerAsync(standard: 20);
