@@ -406,7 +406,7 @@ public sealed class RawCallTests
         ])
         {
             var address = $"/k/{key}{path}?tag={tag}&again={key}";
-            var reply = (await Gateway.SendAsync("GET", address, headers: ("Referer", $"https://a.example{address}"))).MustBe(status);
+            var reply = (await Gateway.SendAsync("GET", address, headers: [("Referer", $"https://a.example{address}")])).MustBe(status);
             Assert.Equal(("no-store", "no-referrer"), (reply["Cache-Control"], reply["Referrer-Policy"]));
             Assert.DoesNotContain(key, reply.Text + reply.Headers);
         }
