@@ -119,6 +119,11 @@ public static class Problems
         403, "permission_error", "end_user_sessions_disabled", "End-user sessions are not enabled for this project.");
     public static Problem CustomerStatus(string status) => new(403, "permission_error", $"customer_{status}", $"The customer is {status}.");
     public static readonly Problem ProjectInactive = new(403, "permission_error", "project_inactive", "The project is not active.");
+    public static Problem ProviderDisabled(string id) => new(
+        403, "permission_error", "provider-disabled",
+        $"The provider '{id}' takes no calls at this address: it has no type of call credits, or serves other addresses.");
+    public static readonly Problem BadProviderPath = new(
+        400, "invalid_request_error", "invalid_value", "The path of the request is not one that can be sent to a provider.");
     public static readonly Problem LiveOnly = new(
         403, "permission_error", "live_only", "Test credentials may call only sandbox or free models.", "model");
 
@@ -244,7 +249,14 @@ public static class Problems
     public static void SetProblemBody(this HttpContext http, ProblemBody body) => http.Items[typeof(ProblemBody)] = body;
 
     /// <summary>The body of a problem on wires without a form of their own.</summary>
-    public static void WriteBody(IBufferWriter<byte> to, Problem problem, string requestId)
+    public static void WriteBody(IBufferWriter<byte> to, Problem problem, string requestId) =>
+        Write(to, problem, requestId, withCode: problem.Credits is not null);
+
+    /// <summary>The same, with the code where clients of API gateways look for it.</summary>
+    public static void WriteBodyWithCode(IBufferWriter<byte> to, Problem problem, string requestId) =>
+        Write(to, problem, requestId, withCode: true);
+
+    static void Write(IBufferWriter<byte> to, Problem problem, string requestId, bool withCode)
     {
         using var json = new Utf8JsonWriter(to, Relaxed);
         json.WriteStartObject();
@@ -257,7 +269,7 @@ public static class Problems
         json.WriteEndObject();
         json.WriteString("message", problem.Message);
         json.WriteNumber("status", problem.Status);
-        if (problem.Credits is not null)
+        if (withCode)
             json.WriteString("code", problem.Code);
         problem.Credits?.Write(json);
         json.WriteString("requestId", requestId);

@@ -12,6 +12,9 @@ public sealed record Caller(Credential Credential, Project Project, string Finge
     /// Whom limits of this process count for. A customer may have many keys, and a session gets another credential with each refresh.
     /// </summary>
     public Guid Owner => Credential.Customer ?? Credential.Family ?? Credential.Id;
+
+    /// <summary>The fingerprint of a caller without a credential, which nobody can revoke.</summary>
+    public const string Unnamed = "";
 }
 
 /// <summary>

@@ -2,6 +2,10 @@ using LlmGateway.Contracts;
 
 namespace LlmGateway.Proxy;
 
+/// <summary>Kinds of sources.</summary>
+[Flags]
+public enum Payers { Nothing = 0, Quota = 1, Credits = 2, Wallet = 4, All = Quota | Credits | Wallet }
+
 /// <summary>A model and the provider that answers for it.</summary>
 public sealed record Route(ModelOffer Model, Upstream Upstream)
 {
@@ -13,6 +17,9 @@ public sealed record Route(ModelOffer Model, Upstream Upstream)
 
     /// <summary>The type of call credits that pay for its calls. Null: none do.</summary>
     public string? QueryType { get; init; }
+
+    /// <summary>What may pay for its calls, besides the limits that each of them must fit into.</summary>
+    public Payers PaidBy { get; init; } = Payers.All;
 
     /// <summary>Nobody pays for its calls.</summary>
     public bool IsFree => QueryType == CallCredits.Free;

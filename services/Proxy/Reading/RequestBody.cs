@@ -52,6 +52,13 @@ public sealed class RequestBody : IDisposable
             throw new ProblemException(Problems.NotForm);
         if (!form && !http.Request.HasJsonContentType())
             throw new ProblemException(Problems.NotJson);
+        return await ReadAnyAsync(http, budget, owner);
+    }
+
+    /// <summary>A body of any type, also of none. Throws <see cref="ProblemException"/> with 413, or what <see cref="BodyBudget"/> says.
+    /// </summary>
+    public static async ValueTask<RequestBody> ReadAnyAsync(HttpContext http, BodyBudget budget, Guid owner)
+    {
         if (http.Request.ContentLength > Body.MaxBytes)
             throw new ProblemException(Problems.TooLarge(Body.MaxBytes));
         var body = new RequestBody(budget, owner, http.Request.ContentLength);

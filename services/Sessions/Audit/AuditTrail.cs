@@ -83,7 +83,7 @@ public static class AuditTrail
         return new(Name(column), (column, value) switch
         {
             (_, null) => null,
-            ("Prices" or "TopUpLimits" or "Branding", string json) => JsonNode.Parse(json),
+            ("Prices" or "TopUpLimits" or "Branding" or "Definition", string json) => JsonNode.Parse(json),
             _ => JsonSerializer.SerializeToNode(value, value.GetType(), Defaults.Json),
         });
     }

@@ -64,11 +64,14 @@ public static class AuditedTables
             ["ProjectId", "Id"]),
         [typeof(Provider)] = OfProject<Provider>(
             "provider", provider => $"providers/{provider.Id}", provider => provider.ProjectId,
-            ["Wire", "BaseUrl", "AuthType", "AuthName", "TimeoutSeconds", "Retries", "OnAbort", "QueryType", "Tenant"],
+            ["Wire", "BaseUrl", "AuthType", "AuthName", "TimeoutSeconds", "Retries", "OnAbort", "QueryType", "RawPaths",
+                "Tenant"],
             ["ProjectId", "Id"]),
         [typeof(ProviderKey)] = OfProject<ProviderKey>(
             "provider_key", key => $"providers/{key.ProviderId}/keys/{key.Position}", key => key.ProjectId, ["Weight"],
             ["ProjectId", "ProviderId", "Position"], hidden: ["SealedSecret"]),
+        [typeof(ProjectRoute)] = OfProject<ProjectRoute>(
+            "route", route => $"routes/{route.Id}", route => route.ProjectId, ["Definition"], ["ProjectId", "Id", "PublicHost"]),
         [typeof(Model)] = OfProject<Model>(
             "model", model => $"models/{model.Id}", model => model.ProjectId, ["Kind", "ContextTokens", "MaxOutputTokens"],
             ["ProjectId", "Id"]),

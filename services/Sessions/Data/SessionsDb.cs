@@ -30,6 +30,7 @@ public sealed class SessionsDb(DbContextOptions<SessionsDb> options) : DbContext
     public DbSet<CustomerPlan> CustomerPlans => Set<CustomerPlan>();
     public DbSet<CustomerCredits> CustomerCredits => Set<CustomerCredits>();
     public DbSet<Provider> Providers => Set<Provider>();
+    public DbSet<ProjectRoute> ProjectRoutes => Set<ProjectRoute>();
     public DbSet<Model> Models => Set<Model>();
     public DbSet<PriceVersion> PriceVersions => Set<PriceVersion>();
     public DbSet<CatalogueModel> CatalogueModels => Set<CatalogueModel>();
@@ -57,6 +58,8 @@ public sealed class SessionsDb(DbContextOptions<SessionsDb> options) : DbContext
             .HasMany(provider => provider.Keys)
             .WithOne()
             .HasForeignKey(key => new { key.ProjectId, key.ProviderId });
+        modelBuilder.Entity<ProjectRoute>().HasKey(route => new { route.ProjectId, route.Id });
+        modelBuilder.Entity<ProjectRoute>().HasOne<Project>().WithMany().HasForeignKey(route => route.ProjectId);
         modelBuilder.Entity<Model>().HasKey(model => new { model.ProjectId, model.Id });
         modelBuilder.Entity<ModelProvider>().HasKey(offer => new { offer.ProjectId, offer.ModelId, offer.ProviderId });
         modelBuilder
@@ -218,4 +221,7 @@ public sealed class SessionsDb(DbContextOptions<SessionsDb> options) : DbContext
 
     [DbContext(typeof(SessionsDb)), Migration("0024_branding")]
     sealed class Branding0024 : SqlMigration;
+
+    [DbContext(typeof(SessionsDb)), Migration("0030_routes")]
+    sealed class Routes0030 : SqlMigration;
 }

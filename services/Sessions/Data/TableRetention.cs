@@ -40,6 +40,7 @@ public static class TableRetention
         Kept("customer_credits", "the ledger keeps the balances that it names"),
         Kept("plan", "configuration"),
         Kept("provider", "configuration"),
+        Kept("project_route", "configuration"),
         Kept("provider_key", "configuration"),
         Kept("model", "configuration"),
         Kept("model_provider", "configuration"),

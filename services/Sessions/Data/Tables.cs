@@ -239,6 +239,8 @@ public sealed class Provider
     public required int Retries { get; set; }
     public required string OnAbort { get; set; }
     public string? QueryType { get; set; }
+    /// <inheritdoc cref="Contracts.ProviderConnection.RawPaths"/>
+    public List<string>? RawPaths { get; set; }
     /// <summary>A tenant set the address: it must be a public one.</summary>
     public bool Tenant { get; set; }
 }
@@ -251,6 +253,17 @@ public sealed class ProviderKey
     public required int Position { get; init; }
     public required string SealedSecret { get; set; }
     public required int Weight { get; set; }
+}
+
+/// <summary>A route of a project's own.</summary>
+public sealed class ProjectRoute
+{
+    public required Guid ProjectId { get; init; }
+    public required string Id { get; init; }
+    /// <summary>A <see cref="Contracts.CustomRoute"/>, as JSON.</summary>
+    public required string Definition { get; set; }
+    /// <summary>The host where everybody may call it; null where nobody may without a credential.</summary>
+    public string? PublicHost { get; set; }
 }
 
 /// <summary>A model on offer in a project.</summary>

@@ -116,7 +116,7 @@ public static class ReadCredential
             yield return new(
                 AccountKind.Quota, Unit.Tokens, null, null, Terms.QuotaOf(one.Had, one.Plan, now), Overage: null)
             {
-                Plan = new(one.Plan.Name, one.Had.EndsAt),
+                Plan = new(one.Plan.Name, one.Had.EndsAt) { Id = one.Plan.Id },
             };
         foreach (var has in credits)
             yield return PaySource.OfCredits(credential.Project, has.CustomerId, has.QueryType);

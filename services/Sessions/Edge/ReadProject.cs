@@ -12,7 +12,7 @@ public sealed record SandboxAddress(string? Url)
 
 /// <summary>
 /// Tells the edge what projects sell and from where they may be called (<c>POST /internal/projects</c>). Preflights carry no credential
-/// and hence no project, so <c>GET /internal/origins</c> has the origins of all projects.
+/// and hence no project, so <c>GET /internal/origins</c> has the origins of all projects, and the hosts of their routes for everybody.
 /// </summary>
 public static class ReadProject
 {
@@ -38,8 +38,15 @@ public static class ReadProject
     static async Task<IResult> OriginsAsync(SessionsDb db, CancellationToken token)
     {
         var lists = await db.Projects.Where(project => project.Active).Select(project => project.AllowedOrigins).ToListAsync(token);
+        var hosts = await db.ProjectRoutes.Where(route => route.PublicHost != null)
+            .Select(route => new { route.PublicHost, route.ProjectId }).Distinct().ToListAsync(token);
         return Results.Json(
-            new { any = lists.Contains(null), origins = lists.SelectMany(list => list ?? []).Distinct() },
+            new
+            {
+                any = lists.Contains(null),
+                origins = lists.SelectMany(list => list ?? []).Distinct(),
+                hosts = hosts.DistinctBy(one => one.PublicHost).ToDictionary(one => one.PublicHost!, one => one.ProjectId),
+            },
             Defaults.Json);
     }
 
@@ -63,6 +70,8 @@ public static class ReadProject
             .Where(model => ids.Contains(model.ProjectId))
             .OrderBy(model => model.Id)
             .ToListAsync(token);
+        var routes = (await db.ProjectRoutes.AsNoTracking().Where(route => ids.Contains(route.ProjectId)).OrderBy(route => route.Id)
+            .ToListAsync(token)).ToLookup(route => route.ProjectId);
         var prices = (await db.CurrentPricesAsync(ids, now, token)).ToLookup(price => price.ProjectId);
         var catalogue = await Catalogue.ReadAsync(
             db,
@@ -85,7 +94,7 @@ public static class ReadProject
                 [.. providers.Select(provider => Connection(provider, sandbox))],
                 [.. models.Select(model => Offer(model, byId, prices, catalogue)).OfType<ModelOffer>()])
             {
-                KeysInQuery = project.KeysInQuery,
+                KeysInQuery = project.KeysInQuery, Routes = [.. routes[project.Id].Select(RouteWriter.Read)],
             };
         }
     }
@@ -95,7 +104,7 @@ public static class ReadProject
         [.. provider.Keys.OrderBy(key => key.Position).Select(key => new SealedKey(key.SealedSecret, key.Weight))],
         provider.TimeoutSeconds, provider.Retries, provider.OnAbort, IsSandbox(provider.BaseUrl, sandbox))
     {
-        Tenant = provider.Tenant, QueryType = provider.QueryType,
+        Tenant = provider.Tenant, QueryType = provider.QueryType, RawPaths = provider.RawPaths,
     };
 
     /// <summary>

@@ -22,7 +22,9 @@ public static class PutModel
         var providers = (await ProviderWriter.ReadAsync(db, envelope, caller.Project, token)).All;
         SeedPart.MustBeRight(
         [
-            .. SeedRules.Model(seed, "", [.. providers.Keys]),
+            .. SeedRules.Model(
+                seed, "", [.. providers.Keys],
+                [.. providers.Values.Where(provider => provider.Wire == ProviderWire.Http).Select(provider => provider.Id)]),
             .. SeedRules.OneQueryType(seed, "", [.. providers.Values.Select(ProviderWriter.Describe)]),
         ]);
         var models = await ModelWriter.ReadAsync(db, caller.Project, [seed], providers, now, token);

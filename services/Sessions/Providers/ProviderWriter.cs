@@ -41,6 +41,7 @@ public sealed class ProviderWriter
         provider.Retries = seed.Retries;
         provider.OnAbort = seed.OnAbort;
         provider.QueryType = seed.QueryType;
+        provider.RawPaths = seed.RawPaths?.ToList();
         WriteKeys(provider, seed.Secrets);
         return provider;
     }
@@ -97,6 +98,7 @@ public sealed class ProviderWriter
             Retries = provider.Retries,
             OnAbort = provider.OnAbort,
             QueryType = provider.QueryType,
+            RawPaths = provider.RawPaths,
         };
     }
 }

@@ -35,7 +35,7 @@ public sealed record SeedProject(string Name)
     public IReadOnlyList<SeedProvider>? Providers { get; init; }
     public IReadOnlyList<SeedModel>? Models { get; init; }
     public IReadOnlyList<SeedCustomer>? Customers { get; init; }
-    public IReadOnlyList<Unsupported>? Routes { get; init; }
+    public IReadOnlyList<CustomRoute>? Routes { get; init; }
     public IReadOnlyList<SeedPlan>? Plans { get; init; }
     public IReadOnlyList<Unsupported>? Webhooks { get; init; }
 }
@@ -79,6 +79,8 @@ public sealed record SeedProvider(string Id, string Wire, string BaseUrl)
     public string OnAbort { get; init; } = "cancel";
     /// <summary>The type of call credits that pay for its calls. Absent: none do.</summary>
     public string? QueryType { get; init; }
+    /// <inheritdoc cref="ProviderConnection.RawPaths"/>
+    public IReadOnlyList<string>? RawPaths { get; init; }
 
     /// <summary>
     /// How the gateway authenticates at the provider. The wire decides what the file does not say. Without <c>auth</c> and <c>keys</c> no

@@ -10,7 +10,7 @@ namespace LlmGateway.Sessions;
 public static partial class SeedRules
 {
     const int MaxTimeoutSeconds = 600, MaxRetries = 5, MaxProviderKeys = 100, MaxWeight = 1000, MaxModelProviders = 10, MaxTrialDays = 730,
-        MaxThresholds = 8;
+        MaxThresholds = 8, MaxRawPaths = 100;
 
     /// <summary>Providers, models or plans that a project may have by calls. A seed file, which is the operator's, may have more.</summary>
     public const int MaxEntries = 1000;
@@ -19,6 +19,7 @@ public static partial class SeedRules
     const long MaxOverage = 100_000_000_000_000_000;
 
     static readonly string[] AuthTypes = ["bearer", "header", "query", "basic", "none"];
+    static readonly string[] Wires = [.. ProviderWire.All, ProviderWire.Http];
     static readonly string[] Kinds = ["chat", "embedding", "image", "audio", "moderation"];
 
     [GeneratedRegex("^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
@@ -53,18 +54,21 @@ public static partial class SeedRules
     static IEnumerable<string> Project(SeedProject project, string path)
     {
         var providers = (project.Providers ?? []).Select(provider => provider.Id).ToHashSet();
+        var apis = (project.Providers ?? []).Where(provider => provider.Wire == ProviderWire.Http).Select(provider => provider.Id)
+            .ToHashSet();
         return
         [
-            .. NotYet(project.Routes?.Count, $"{path}.routes"),
             .. NotYet(project.Webhooks?.Count, $"{path}.webhooks"),
             .. Settings(project, path),
             .. Each(project.SecretKeys, $"{path}.secretKeys", (key, at) => SecretKey(key, at, project.Mode)),
             .. Duplicates(project.SecretKeys, $"{path}.secretKeys", key => key.Name, "name"),
             .. Each(project.Providers, $"{path}.providers", Provider),
             .. Duplicates(project.Providers, $"{path}.providers", provider => provider.Id, "id"),
-            .. Each(project.Models, $"{path}.models", (model, at) => Model(model, at, providers)),
+            .. Each(project.Models, $"{path}.models", (model, at) => Model(model, at, providers, apis)),
             .. Each(project.Models, $"{path}.models", (model, at) => OneQueryType(model, at, project.Providers ?? [])),
             .. Duplicates(project.Models, $"{path}.models", model => model.Id, "id"),
+            .. Each(project.Routes, $"{path}.routes", (route, at) => RouteRules.Errors(route, at, providers)),
+            .. Duplicates(project.Routes, $"{path}.routes", route => route.Id, "id"),
             .. Each(project.Plans, $"{path}.plans", Plan),
             .. Duplicates(project.Plans, $"{path}.plans", plan => plan.Id, "id"),
             .. Each(project.Customers, $"{path}.customers", Customer),
@@ -117,7 +121,7 @@ public static partial class SeedRules
     public static IEnumerable<string> Provider(SeedProvider provider, string path) =>
     [
         .. Must(PlainId.IsMatch(provider.Id), $"{path}.id", "must be 1 to 64 letters, digits, dots, dashes or underscores"),
-        .. Must(ProviderWire.All.Contains(provider.Wire), $"{path}.wire", $"must be one of {string.Join(", ", ProviderWire.All)}"),
+        .. Must(Wires.Contains(provider.Wire), $"{path}.wire", $"must be one of {string.Join(", ", Wires)}"),
         .. Must(
             BaseUrls.TryRead(provider.Wire, provider.BaseUrl, out _),
             $"{path}.baseUrl",
@@ -129,6 +133,12 @@ public static partial class SeedRules
         .. Must(provider.Retries is >= 0 and <= MaxRetries, $"{path}.retries", $"must be from 0 to {MaxRetries}"),
         .. Must(provider.OnAbort is "cancel" or "drain", $"{path}.onAbort", "must be cancel or drain"),
         .. Must(provider.QueryType is null || CallCredits.IsType(provider.QueryType), $"{path}.queryType", CallCredits.TypeRule),
+        .. Must(provider.RawPaths is not { Count: > MaxRawPaths }, $"{path}.rawPaths", $"may have at most {MaxRawPaths} paths"),
+        .. Must(provider.RawPaths is null || provider.QueryType is not null, $"{path}.rawPaths", "is not used without queryType"),
+        .. Each(provider.RawPaths, $"{path}.rawPaths", (raw, at) => Must(
+            RoutePattern.TryRead(RoutePattern.Exact, raw, out _, out _),
+            at,
+            "must be a plain path that begins with a slash, such as /v1/forecast")),
         .. Authentication(provider, path),
     ];
 
@@ -169,7 +179,7 @@ public static partial class SeedRules
         .. Must(key.Weight is > 0 and <= MaxWeight, $"{path}.weight", $"must be from 1 to {MaxWeight}"),
     ];
 
-    public static IEnumerable<string> Model(SeedModel model, string path, HashSet<string> providers) =>
+    public static IEnumerable<string> Model(SeedModel model, string path, HashSet<string> providers, HashSet<string> apis) =>
     [
         .. Text(model.Id, $"{path}.id"),
         .. Optional(model.UpstreamModel, $"{path}.upstreamModel"),
@@ -178,6 +188,10 @@ public static partial class SeedRules
             $"{path}.provider",
             model.Provider is null ? "is required" : "stands instead of providers, not beside it"),
         .. Must(model.Provider is null || providers.Contains(model.Provider), $"{path}.provider", NotThere(model.Provider)),
+        .. Must(
+            !(model.Providers?.Select(offer => offer.Id) ?? [model.Provider ?? ""]).Any(apis.Contains),
+            $"{path}.provider",
+            $"must speak a wire of models: one of the wire {ProviderWire.Http} has none"),
         .. Must(
             model.Providers is not { Count: 0 or > MaxModelProviders },
             $"{path}.providers",

@@ -86,6 +86,8 @@ public sealed class SeedWriter(
             models.Write(model, $"{path}.models[{i}]");
         foreach (var (i, provider) in (seed.Providers ?? []).Index())
             models.MustHaveOneType(provider, $"{path}.providers[{i}]");
+        if (await RouteWriter.WriteAsync(db, project.Id, seed.Routes ?? [], token) is { } mistake)
+            throw new SeedException($"{path}.routes: {mistake}");
         var plans = await PlanWriter.ReadAsync(db, project.Id, token);
         foreach (var plan in seed.Plans ?? [])
             plans.Write(plan);

@@ -50,6 +50,12 @@ sealed class Backend(string key)
     /// <summary>The same project, test world.</summary>
     public static readonly Backend WiresTest = new("sk_test_wires00000000000000000000000000000000000");
 
+    /// <summary>The project of <c>apis.seed.json</c>: its providers are any HTTP API.</summary>
+    public static readonly Backend Apis = new("sk_live_apis000000000000000000000000000000000000");
+
+    /// <summary>The same project, test world.</summary>
+    public static readonly Backend ApisTest = new("sk_test_apis000000000000000000000000000000000000");
+
     public string Key => key;
 
     public Task<Reply> GetAsync(string path, Uri? at = null) => Gateway.SendAsync("GET", path, key, at: at);

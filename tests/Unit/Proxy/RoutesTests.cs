@@ -7,6 +7,8 @@ using LlmGateway.ServiceDefaults;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
+using Microsoft.AspNetCore.Routing.Patterns;
+using RoutePattern = Microsoft.AspNetCore.Routing.Patterns.RoutePattern;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging.Abstractions;
 using StackExchange.Redis;
@@ -21,7 +23,7 @@ public sealed class RoutesTests : IAsyncDisposable
     /// <summary>Open to all, or for who has the internal key, or for Stripe, whose signature Billing checks.</summary>
     static readonly string[] WithoutCaller =
     [
-        "/", "/internal/drain", "/internal/resume", "{*path:nonfile}",
+        "/", "/internal/drain", "/internal/resume",
         "/webhook/stripe", "/stripe/webhook", "/webhooks/stripe", "/payment-webhooks/stripe",
     ];
 
@@ -56,6 +58,8 @@ public sealed class RoutesTests : IAsyncDisposable
         {
             var models = new RoutesTests().NewApp();
             models.MapInference();
+            ProviderRoutes.Map(models);
+            CustomRoutes.Map(models);
             return [.. Addresses.Select(row => row.Data).Except(EndpointsOf(models).Select(AddressOf))];
         }
     }
@@ -94,6 +98,16 @@ public sealed class RoutesTests : IAsyncDisposable
         Assert.Equal(400, status);
         Assert.Contains(Idempotency.HeaderName, message);
     }
+
+    /// <summary>A route of a project at such a path would never be reached.</summary>
+    [Fact]
+    public void Every_route_of_the_gateway_is_at_a_reserved_path() => Assert.All(
+        Endpoints.Select(route => route.RoutePattern).Where(pattern => WordsOf(pattern).Any()),
+        pattern => Assert.True(ReservedPaths.Contain(WordsOf(pattern)), pattern.RawText));
+
+    static IEnumerable<string> WordsOf(RoutePattern pattern) => pattern.PathSegments
+        .TakeWhile(segment => segment.Parts is [RoutePatternLiteralPart])
+        .Select(segment => ((RoutePatternLiteralPart)segment.Parts[0]).Content);
 
     [Fact]
     public void What_is_posted_and_free_is_posted() => Assert.Empty(FreePosts.Except(Addresses.Select(row => row.Data)));
@@ -200,9 +214,13 @@ public sealed class RoutesTests : IAsyncDisposable
         builder.Services.AddSingleton(new TestProvider(identity, _rates, null!, TimeProvider.System));
         builder.Services.AddSingleton(new OwnBalance(null!, null!));
         builder.Services.AddSingleton(new OwnCredits(identity, _rates, null!, TimeProvider.System));
-        builder.Services.AddSingleton(new Inference(
+        var inference = new Inference(
             identity, null!, null!, uses, limits, null!, null!, null!, new(TimeProvider.System), null!, null!, new(null), null!, null!,
-            null!, null!, TimeProvider.System));
+            null!, null!, TimeProvider.System);
+        builder.Services.AddSingleton(inference);
+        var calls = new HttpCalls(inference, null!, null!, null!, limits, null!, new(TimeProvider.System), TimeProvider.System);
+        builder.Services.AddSingleton(new ProviderRoutes(calls));
+        builder.Services.AddSingleton(new CustomRoutes(calls, null!, new(TimeProvider.System)));
         builder.Services.AddSingleton(new ResponseRoutes(entrance, null!));
         builder.Services.AddSingleton(new CountTokens(entrance, null!, null!));
         var creation = new BatchCreation(

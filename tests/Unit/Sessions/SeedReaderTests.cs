@@ -156,7 +156,7 @@ public sealed class SeedReaderTests
     [InlineData("${PROVIDER_KEY}", "${EMPTY}",
         "organizations[0].projects[0].providers[0].auth.value needs the environment variable EMPTY, which is not set")]
     [InlineData("\"wire\": \"openai\"", "\"wire\": \"smoke\"",
-        "organizations[0].projects[0].providers[0].wire must be one of openai, openai-compatible, responses, anthropic, gemini")]
+        "organizations[0].projects[0].providers[0].wire must be one of openai, openai-compatible, responses, anthropic, gemini, http")]
     [InlineData("https://api.example.com/v1", "file:///etc/passwd",
         "organizations[0].projects[0].providers[0].baseUrl must be an http or https address without user, query and fragment")]
     [InlineData("\"bearer\"", "\"header\"", "organizations[0].projects[0].providers[0].auth.name is required")]
@@ -172,7 +172,8 @@ public sealed class SeedReaderTests
     [InlineData("\"value\": \"${PROVIDER_KEY}\"}", "\"name\": null}, \"keys\": [{\"value\": \"a\"}, {\"value\": \"a\"}]",
         "organizations[0].projects[0].providers[0].keys has one key twice")]
     [InlineData("\"bearer\"", "\"basic\"", "organizations[0].projects[0].providers[0].auth.value must be user:password")]
-    [InlineData("\"routes\": []", "\"routes\": [{\"path\": \"/v1/weather\"}]", "organizations[0].projects[0].routes is not supported yet")]
+    [InlineData(
+        "\"routes\": []", "\"routes\": [{\"path\": \"/v1/weather\"}]", "organizations[0].projects[0].routes[0].provider is required")]
     [InlineData("\"plans\": []", "\"plans\": [{\"id\": \"a b\", \"name\": \"x\", \"price\": 1}]",
         "organizations[0].projects[0].plans[0].id must be 1 to 64 letters, digits, dots, dashes or underscores")]
     [InlineData("\"plans\": []", "\"plans\": [{\"id\": \"a\", \"name\": \"x\", \"price\": -1}]",

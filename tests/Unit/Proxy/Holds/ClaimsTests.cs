@@ -257,6 +257,31 @@ public sealed class ClaimsTests
         Assert.DoesNotContain(paid!.Lines, line => line.AsksNothing);
     }
 
+    /// <summary>Whatever else a customer has, and whether its plan has ended.</summary>
+    [Fact]
+    public void A_call_that_only_some_sources_may_pay_asks_those_alone()
+    {
+        var raw = Offer("m") with { QueryType = "standard", PaidBy = Payers.Credits };
+        Assert.Equal([AccountKind.Credits], KindsOf(WithSources(Quota, CreditsOf("standard"), Money), raw));
+        Assert.Equal([AccountKind.Credits], KindsOf(WithSources(Money), raw)); // it has none, and is refused
+        Assert.Equal([AccountKind.Credits], KindsOf(Of(null) with { Registers = [new(Wallet, AccountKind.Wallet, Unit.Usd)] }, raw));
+        Assert.Equal([AccountKind.Quota], KindsOf(WithSources(Quota, Money), raw with { QueryType = null, PaidBy = Payers.Quota }));
+        Assert.Empty(KindsOf(WithSources(Quota, Money), raw with { QueryType = null, PaidBy = Payers.Nothing }));
+        // The next call of a model asks what it asked before.
+        var both = WithSources(Quota, CreditsOf("standard"), Money);
+        Assert.Equal([AccountKind.Credits], KindsOf(both, raw));
+        Assert.Equal([AccountKind.Quota, AccountKind.Wallet], KindsOf(both, Offer("m")));
+
+        var ended = WithSources(Quota with { Terms = [new(Ids.New(), Midnight.AddDays(-30), Midnight, 100)] }, CreditsOf("standard"));
+        Assert.False(Claims.TryGet(ended, raw, Midnight, out _));
+
+        static IEnumerable<AccountKind> KindsOf(Credential credential, Route route)
+        {
+            Assert.True(Claims.TryGet(credential, route, Midnight, out var claim));
+            return claim?.Lines.Skip(claim.FirstSource).Select(line => line.Kind) ?? [];
+        }
+    }
+
     static readonly Guid Customer = Ids.New(), Project = Ids.New();
 
     static PaySource Quota => new(

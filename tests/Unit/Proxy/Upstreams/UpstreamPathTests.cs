@@ -120,5 +120,7 @@ public sealed class UpstreamPathTests
 
         if (UpstreamPath.TryJoin("https://api.example.com/base", path, out var address))
             Assert.StartsWith("https://api.example.com/base/", address.AbsoluteUri, StringComparison.Ordinal);
+        if (UpstreamPath.TryJoin("https://api.example.com/base", path, out address, isOfApi: true))
+            Assert.Matches("^https://api.example.com/base(/|\\?|$)", address.AbsoluteUri);
     });
 }

@@ -1,0 +1,116 @@
+using System.Text;
+using LlmGateway.Contracts;
+using LlmGateway.Sessions;
+using Xunit;
+
+namespace LlmGateway.UnitTests.Sessions;
+
+/// <summary>Routes as operators write them: what is understood, and that a mistake is named by its JSON path.</summary>
+public sealed class RouteRulesTests
+{
+    [Fact]
+    public void The_contracts_example_is_a_route()
+    {
+        var route = Read(
+            """{"path": "/v1/weather", "match": "prefix", "provider": "weather", "meter": "responseBytes / 1024", "unit": "requests"}""");
+        Assert.Equal(("/v1/weather", "requests", 100L, true), (route.Id, route.Unit, route.Bound(null), route.Enabled));
+    }
+
+    [Fact]
+    public void Every_member_is_read()
+    {
+        var route = Read("""
+            {"id": "all", "path": "/v1/w/{city}", "match": "pattern", "host": "*.example.com", "methods": ["GET"], "headers": {"X-A": "*"},
+             "priority": 5, "enabled": false, "provider": "weather", "rewrite": "/data/{city}", "meter": "usage.total_tokens",
+             "unit": "tokens", "price": "0.000002", "maxUnits": 4000, "identity": true,
+             "request": {"deleteHeaders": ["A"], "setHeaders": {"B": "1"}, "deleteQuery": ["c"], "setQuery": {"d": "2"}},
+             "response": {"deleteHeaders": ["E"], "setHeaders": {"F": "3"}}}
+            """);
+        Assert.Equal(("all", new Rate(2_000_000_000_000), 4000L, 5), (route.Id, route.Price, route.MaxUnits, route.Priority));
+        Assert.Equal(("2", "3"), (route.Request!.SetQuery!["d"], route.Response!.SetHeaders!["F"]));
+    }
+
+    [Theory]
+    [InlineData("\"path\": \"weather\"", "path must begin with a slash")]
+    [InlineData("\"path\": \"/v1/{city}\"", "path has the segment '{city}'")]
+    [InlineData("\"path\": \"/v1/a//b\"", "path has the segment ''")]
+    [InlineData("\"path\": \"/v1/../x\"", "path has the segment '..'")]
+    [InlineData("\"path\": \"/v1/chat/completions\"", "path is one that the gateway serves itself")]
+    [InlineData("\"path\": \"/chat\", \"match\": \"prefix\"", "path is one that the gateway serves itself")]
+    [InlineData("\"path\": \"/v1/customers/{id}\", \"match\": \"pattern\"", "path is one that the gateway serves itself")]
+    [InlineData("\"path\": \"/v1beta\", \"match\": \"prefix\"", "path is one that the gateway serves itself")]
+    [InlineData("\"path\": \"/\"", "path is one that the gateway serves itself")]
+    [InlineData("\"path\": \"/x\", \"match\": \"regex\"", "match must be one of exact, prefix, pattern")]
+    [InlineData("\"path\": \"/x\", \"provider\": \"nobody\"", "provider names 'nobody'")]
+    [InlineData("\"path\": \"/x\", \"host\": \"A.example.com\"", "host must be a host name")]
+    [InlineData("\"path\": \"/x\", \"host\": \"a.example.com:80\"", "host must be a host name")]
+    [InlineData("\"path\": \"/x\", \"methods\": []", "methods must have from 1")]
+    [InlineData("\"path\": \"/x\", \"methods\": [\"get\"]", "methods[0] must be a method in capitals")]
+    [InlineData("\"path\": \"/x\", \"headers\": {\"A B\": \"1\"}", "headers.A B must be a plain name")]
+    [InlineData("\"path\": \"/x\", \"priority\": 1001", "priority must be from -1000 to 1000")]
+    [InlineData("\"path\": \"/x\", \"rewrite\": \"/{city}\"", "rewrite has the name 'city', which the path does not have")]
+    [InlineData("\"path\": \"/x\", \"rewrite\": \"http://evil.example\"", "rewrite must be a plain path")]
+    [InlineData("\"path\": \"/x\", \"rewrite\": \"/a/../b\"", "rewrite must be a plain path")]
+    [InlineData("\"path\": \"/x\", \"meter\": \"respBody.\"", "meter: line 1, column 10:")]
+    [InlineData("\"path\": \"/x\", \"meter\": \"responseByts\"", "meter: line 1, column 1:")]
+    [InlineData("\"path\": \"/x\", \"meter\": \"responseByts\"", "Did you mean 'responseBytes'?")]
+    [InlineData("\"path\": \"/x\", \"meter\": \"'a' + 1\"", "meter: line 1, column")]
+    [InlineData("\"path\": \"/x\", \"unit\": \"usd\"", "unit must be one of requests, tokens")]
+    [InlineData("\"path\": \"/x\", \"meter\": \"responseBytes\", \"price\": \"1\"", "maxUnits is required beside a price")]
+    [InlineData("\"path\": \"/x\", \"maxUnits\": 0", "maxUnits must be from 1")]
+    [InlineData("\"path\": \"/x\", \"maxUnits\": 5, \"fallbackUnits\": 6", "fallbackUnits must be from 0 to maxUnits")]
+    [InlineData("\"path\": \"/x\", \"maxUnits\": 5, \"fallbackUnits\": -1", "fallbackUnits must be from 0 to maxUnits")]
+    [InlineData("\"path\": \"/x\", \"price\": \"-1\"", "price must be between 0 and")]
+    [InlineData("\"path\": \"/x\", \"request\": {\"setHeaders\": {\"X-User-ID\": \"me\"}}", "request.setHeaders has the name 'X-User-ID'")]
+    [InlineData("\"path\": \"/x\", \"request\": {\"setHeaders\": {\"Host\": \"me\"}}", "request.setHeaders has the name 'Host'")]
+    [InlineData("\"path\": \"/x\", \"response\": {\"setHeaders\": {\"Set-Cookie\": \"a\"}}", "setHeaders has the name 'Set-Cookie'")]
+    [InlineData("\"path\": \"/x\", \"response\": {\"setHeaders\": {\"X-A\": \"a\\r\\nB: c\"}}", "response.setHeaders.X-A must have")]
+    [InlineData("\"path\": \"/x\", \"response\": {\"setQuery\": {\"a\": \"b\"}}", "response has no query")]
+    [InlineData("\"path\": \"/x\", \"public\": true", "host is required of a route for everybody")]
+    [InlineData("\"path\": \"/x\", \"public\": true, \"host\": \"*.example.com\"", "host is required of a route for everybody")]
+    [InlineData("\"path\": \"/x\", \"public\": true, \"host\": \"a.b\", \"price\": \"1\"", "price is paid by nobody")]
+    [InlineData("\"path\": \"/x\", \"regex\": true", "regex is not a member")]
+    public void What_is_wrong_with_a_route_is_named_by_its_path(string members, string mistake)
+    {
+        var provider = members.Contains("\"provider\"", StringComparison.Ordinal) ? "" : ", \"provider\": \"weather\"";
+        var e = Assert.Throws<SeedException>(() => Read($"{{{members}{provider}}}"));
+        Assert.Contains(mistake, e.Message, StringComparison.Ordinal);
+        Assert.StartsWith("organizations[0].projects[0].routes[0]", e.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Two_routes_that_tie_are_refused_by_both_names()
+    {
+        var one = new CustomRoute("/v1/{a}/x", "p") { Id = "one", Match = "pattern" };
+        var other = one with { Path = "/v1/{b}/x", Id = "other" };
+        var mistake = RouteRules.Tie([one, other]);
+        Assert.Contains("'one' and 'other'", mistake, StringComparison.Ordinal);
+        Assert.Null(RouteRules.Tie([one, other with { Priority = 1 }]));
+        Assert.Null(RouteRules.Tie([one, other with { Enabled = false }]));
+    }
+
+    [Fact]
+    public void A_provider_of_any_api_has_no_models_and_raw_paths_need_a_type()
+    {
+        Assert.Contains("models[0].provider must speak a wire of models", Mistake("""
+            "providers": [{"id": "weather", "wire": "http", "baseUrl": "https://api.example.com"}],
+            "models": [{"id": "m", "provider": "weather", "contextTokens": 1, "maxOutputTokens": 1}]
+            """));
+        Assert.Contains("providers[0].rawPaths is not used without queryType", Mistake(
+            "\"providers\": [{\"id\": \"weather\", \"wire\": \"http\", \"baseUrl\": \"https://a.example.com\", \"rawPaths\": [\"/a\"]}]"));
+        Assert.Contains("providers[0].rawPaths[0] must be a plain path", Mistake("""
+            "providers": [{"id": "weather", "wire": "http", "baseUrl": "https://a.example.com", "queryType": "x", "rawPaths": ["/a/../b"]}]
+            """));
+    }
+
+    static string Mistake(string members) => Assert.Throws<SeedException>(() => ReadProject(members)).Message;
+
+    static CustomRoute Read(string route) => Assert.Single(ReadProject(
+        $$"""
+        "providers": [{"id": "weather", "wire": "http", "baseUrl": "https://api.example.com"}], "routes": [{{route}}]
+        """).Routes!);
+
+    static SeedProject ReadProject(string members) => SeedReader.Read(
+        Encoding.UTF8.GetBytes($$"""{"organizations": [{"name": "Acme", "projects": [{"name": "app", {{members}}}]}]}"""), _ => null)
+        .Organizations[0].Projects![0];
+}
