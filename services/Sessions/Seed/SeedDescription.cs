@@ -22,12 +22,14 @@ public static partial class SeedDescription
         var models = await ListModels.Of(db, project.Id).ToListAsync(token);
         var prices = ReadProject.ByOffer(await db.CurrentPricesAsync([project.Id], now, token));
         var plans = await db.Plans.Where(plan => plan.ProjectId == project.Id).OrderBy(plan => plan.Id).ToListAsync(token);
+        var routes = await db.ProjectRoutes.Where(route => route.ProjectId == project.Id).OrderBy(route => route.Id).ToListAsync(token);
         var names = Distinct(keys.Select(key => key.Name));
         var described = Of(ProjectWriter.Describe(project) with
         {
             SecretKeys = [.. keys.Select((key, i) => new SeedSecretKey(names[i], null, key.Permissions, key.ExpiresAt))],
             Providers = providers.ConvertAll(ProviderWriter.Describe),
             Models = models.ConvertAll(model => ModelWriter.Describe(model, prices)),
+            Routes = routes.ConvertAll(RouteWriter.Read),
             Plans = plans.ConvertAll(PlanWriter.Describe),
         });
         PutVariables(described["providers"]!.AsArray());
