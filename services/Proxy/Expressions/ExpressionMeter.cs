@@ -8,7 +8,9 @@ namespace LlmGateway.Proxy.Expressions;
 /// </summary>
 /// <param name="isStream">The response is a stream of server-sent events.</param>
 /// <param name="wire">The wire of the route's provider, where it is known. Otherwise the answer says it.</param>
-/// <param name="needsTokens">Tokens must be known also when the expression fails. Without that, usage is read where it is asked for.</param>
+/// <param name="needsTokens">
+/// Tokens must be known also when the expression fails. Without that, usage is read where it is asked for.
+/// </param>
 public sealed class ExpressionMeter(
     MeteringExpression expression, bool isStream, ConversationWire? wire = null, bool needsTokens = true) : IDisposable
 {

@@ -1,4 +1,3 @@
-using LlmGateway.ServiceDefaults;
 
 namespace LlmGateway.Proxy;
 

@@ -27,13 +27,13 @@ public static class ListAudit
 {
     const int DefaultPage = 50, MaxPage = 200;
 
-    public static void MapListAudit(this WebApplication app) => app.MapGet("/v1/audit", HandleAsync);
+    public static void MapListAudit(this WebApplication app) =>
+        app.MapGet("/v1/audit", HandleAsync).WithQuery("cursor", "limit", "from", "to", "actor", "subject");
 
     static async Task<IResult> HandleAsync(HttpContext http, SessionsDb db, CancellationToken token)
     {
         var caller = http.Backend();
         var query = new ListQuery(http.Request.Query);
-        query.MustHaveOnly("cursor", "limit", "from", "to", "actor", "subject");
         var limit = query.Limit(DefaultPage, MaxPage);
         var entries = db.AuditEntries.AsNoTracking().Where(entry => entry.ProjectId == caller.Project);
         if (caller.Test)

@@ -13,11 +13,11 @@ public static class ListModels
     public static void MapListModels(this WebApplication app)
     {
         app.MapGet("/v1/models", async (HttpContext http, SessionsDb db, TimeProvider time, CancellationToken token) =>
-            Results.Json(new { models = await ReadAsync(http.Backend(), null, db, time, token) }, SeedPart.Shown));
+            Results.Json(new { models = await ReadAsync(http.Backend(), null, db, time, token) }, SeedPart.Shown)).WithQuery();
         app.MapGet("/v1/models/{id}", async (string id, HttpContext http, SessionsDb db, TimeProvider time, CancellationToken token) =>
             (await ReadAsync(http.Backend(), NameIn(id), db, time, token)).FirstOrDefault() is { } found
                 ? Results.Json(found, SeedPart.Shown)
-                : NotFound);
+                : NotFound).WithQuery();
     }
 
     public static Problem NotFound => Problems.NotFound("model");

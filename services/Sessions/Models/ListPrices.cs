@@ -15,12 +15,12 @@ public static class ListPrices
 
     public sealed record View(Guid Id, string? Provider, DateTimeOffset ValidFrom, Prices Prices);
 
-    public static void MapListPrices(this WebApplication app) => app.MapGet("/v1/models/{id}/prices", HandleAsync);
+    public static void MapListPrices(this WebApplication app) =>
+        app.MapGet("/v1/models/{id}/prices", HandleAsync).WithQuery("limit", "cursor");
 
     static async Task<IResult> HandleAsync(string id, HttpContext http, SessionsDb db, CancellationToken token)
     {
         var (caller, name, query) = (http.Backend(), ListModels.NameIn(id), new ListQuery(http.Request.Query));
-        query.MustHaveOnly("limit", "cursor");
         var limit = query.Limit(DefaultPage, MaxPage);
         if (!await db.Models.AnyAsync(model => model.ProjectId == caller.Project && model.Id == name, token))
             return ListModels.NotFound;

@@ -13,9 +13,10 @@ public static class ListProjects
     public static void MapListProjects(this WebApplication app)
     {
         app.MapGet("/v1/projects", async (HttpContext http, SessionsDb db, CancellationToken token) =>
-            Results.Json(new { projects = new[] { View(await ReadAsync(http.Backend(), db, token)) } }, SeedPart.Shown));
+            Results.Json(new { projects = new[] { View(await ReadAsync(http.Backend(), db, token)) } }, SeedPart.Shown)).WithQuery();
         app.MapGet("/v1/projects/{id}", async (string id, HttpContext http, SessionsDb db, CancellationToken token) =>
-            IsOf(http.Backend(), id) ? Results.Json(View(await ReadAsync(http.Backend(), db, token)), SeedPart.Shown) : NotFound);
+            IsOf(http.Backend(), id) ? Results.Json(View(await ReadAsync(http.Backend(), db, token)), SeedPart.Shown) : NotFound)
+            .WithQuery();
     }
 
     public static Problem NotFound => Problems.NotFound("project");

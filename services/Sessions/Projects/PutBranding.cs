@@ -17,7 +17,7 @@ public static class PutBranding
             var caller = http.Backend();
             var project = await db.Projects.AsNoTracking().SingleAsync(project => project.Id == caller.Project, token);
             return Results.Json(ProjectWriter.BrandingOf(project) ?? new(), SeedPart.Shown);
-        });
+        }).WithQuery();
         app.MapPut("/v1/branding", async (HttpContext http, SessionsDb db, HotCopies copies, CancellationToken token) =>
         {
             var branding = await SeedPart.ReadAsync<Branding>(http);

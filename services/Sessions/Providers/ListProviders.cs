@@ -13,11 +13,11 @@ public static class ListProviders
     {
         app.MapGet("/v1/providers", async (HttpContext http, SessionsDb db, CancellationToken token) => Results.Json(
             new { providers = (await Of(db, http.Backend().Project).ToListAsync(token)).Select(ProviderWriter.Describe) },
-            SeedPart.Shown));
+            SeedPart.Shown)).WithQuery();
         app.MapGet("/v1/providers/{id}", async (string id, HttpContext http, SessionsDb db, CancellationToken token) =>
             await Of(db, http.Backend().Project).SingleOrDefaultAsync(provider => provider.Id == id, token) is { } found
                 ? Results.Json(ProviderWriter.Describe(found), SeedPart.Shown)
-                : NotFound);
+                : NotFound).WithQuery();
     }
 
     public static Problem NotFound => Problems.NotFound("provider");

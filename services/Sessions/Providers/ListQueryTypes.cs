@@ -16,11 +16,11 @@ public static class ListQueryTypes
     public static void MapListQueryTypes(this WebApplication app)
     {
         app.MapGet("/v1/query-types", async (HttpContext http, SessionsDb db, CancellationToken token) =>
-            Results.Json(new { queryTypes = await ReadAsync(http, db, token) }, Defaults.Json));
+            Results.Json(new { queryTypes = await ReadAsync(http, db, token) }, Defaults.Json)).WithQuery();
         app.MapGet("/v1/query-types/{type}", async (string type, HttpContext http, SessionsDb db, CancellationToken token) =>
             (await ReadAsync(http, db, token)).Find(one => one.Type == type) is { } found
                 ? Results.Json(found, Defaults.Json)
-                : Problems.NotFound("query type"));
+                : Problems.NotFound("query type")).WithQuery();
     }
 
     static async Task<List<View>> ReadAsync(HttpContext http, SessionsDb db, CancellationToken token)

@@ -25,7 +25,7 @@ public sealed record SecretKeyView(
 /// </summary>
 public static class ListSecretKeys
 {
-    public static void MapListSecretKeys(this WebApplication app) => app.MapGet("/v1/secret-keys", HandleAsync);
+    public static void MapListSecretKeys(this WebApplication app) => app.MapGet("/v1/secret-keys", HandleAsync).WithQuery();
 
     static async Task<IResult> HandleAsync(HttpContext http, SessionsDb db, TimeProvider time, CancellationToken token)
     {

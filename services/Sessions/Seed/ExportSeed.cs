@@ -15,7 +15,7 @@ public static class ExportSeed
     /// <summary>Customers that are read at once.</summary>
     const int Page = 200;
 
-    public static void MapExportSeed(this WebApplication app) => app.MapGet("/v1/seed", HandleAsync);
+    public static void MapExportSeed(this WebApplication app) => app.MapGet("/v1/seed", HandleAsync).WithQuery();
 
     static async Task HandleAsync(HttpContext http, SessionsDb db, TimeProvider time)
     {
