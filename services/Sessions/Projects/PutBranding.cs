@@ -10,6 +10,17 @@ namespace LlmGateway.Sessions;
 /// </summary>
 public static class PutBranding
 {
+    static async Task WriteAsync(Principal caller, Branding? branding, SessionsDb db, HotCopies copies, CancellationToken token)
+    {
+        await using var transaction = await db.Database.BeginTransactionAsync(token);
+        var project = await SeedPart.LockAsync(db, caller, token);
+        project.Branding = null;
+        ProjectWriter.Write(project, new(project.Name) { Branding = branding });
+        await db.SaveChangesAsync(token);
+        await using (copies.ProjectChanging(project.Id))
+            await transaction.CommitAsync(CancellationToken.None);
+    }
+
     public static void MapPutBranding(this WebApplication app)
     {
         app.MapGet("/v1/branding", async (HttpContext http, SessionsDb db, CancellationToken token) =>
@@ -30,16 +41,5 @@ public static class PutBranding
             await WriteAsync(http.Backend(), null, db, copies, token);
             return Results.NoContent();
         });
-    }
-
-    static async Task WriteAsync(Principal caller, Branding? branding, SessionsDb db, HotCopies copies, CancellationToken token)
-    {
-        await using var transaction = await db.Database.BeginTransactionAsync(token);
-        var project = await SeedPart.LockAsync(db, caller, token);
-        project.Branding = null;
-        ProjectWriter.Write(project, new(project.Name) { Branding = branding });
-        await db.SaveChangesAsync(token);
-        await using (copies.ProjectChanging(project.Id))
-            await transaction.CommitAsync(CancellationToken.None);
     }
 }

@@ -51,8 +51,8 @@ public sealed class ForwardingTests
             .Where(field => field.FieldType == typeof(HttpMessageInvoker))
             .Select(field => Outermost(field.DeclaringType!).Name);
 
-        // Management sends to our own services. UpstreamClient is what Forwarding sends with: the pools of connections.
-        Assert.Equal([nameof(Forwarding), nameof(Management), nameof(UpstreamClient)], holders.Distinct().Order());
+        // ManagementCalls sends to our own services. UpstreamClient is what Forwarding sends with: the pools of connections.
+        Assert.Equal([nameof(Forwarding), nameof(ManagementCalls), nameof(UpstreamClient)], holders.Distinct().Order());
     }
 
     static Type Outermost(Type type) => type.DeclaringType is { } outer ? Outermost(outer) : type;
