@@ -30,6 +30,7 @@ public sealed class AlertConsumer(NpgsqlDataSource database, DatabaseReady ready
         await using (var connection = await database.OpenConnectionAsync(token))
         await using (var transaction = await connection.BeginTransactionAsync(token))
         {
+            await connection.RunAsync(Database.FreeWhenIdle, token);
             await connection.AddMailAsync(AlertText.Of(told, to), told.Project, told.Test, token);
             await transaction.CommitAsync(token);
         }

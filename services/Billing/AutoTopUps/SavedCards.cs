@@ -29,7 +29,7 @@ public sealed class SavedCards(NpgsqlDataSource database, StripeCalls stripe)
     /// <summary>Of one wallet: each setup stays as a row, and each that is done lets its owner begin the next one.</summary>
     const int MaxAnHour = 20;
 
-    /// <summary>In SQL: how many there were of the wallet <c>$1</c> in an hour.</summary>
+    /// <summary>In SQL: how many there were of the wallet <c>$1</c> in the mode <c>$2</c> in an hour.</summary>
     const string Recent =
         "(select count(*) from card_setup where wallet = $1 and livemode = $2 and created_at > now() - interval '1 hour')";
 
