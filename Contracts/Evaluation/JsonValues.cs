@@ -125,7 +125,7 @@ static class JsonValues
         var buffer = new ArrayBufferWriter<byte>();
         using (var writer = new Utf8JsonWriter(buffer, Form))
             Write(writer, value, run, at);
-        return Encoding.UTF8.GetString(buffer.WrittenSpan);
+        return run.Failure is null ? Encoding.UTF8.GetString(buffer.WrittenSpan) : "";
     }
 
     static void Write(Utf8JsonWriter to, Value value, Evaluation run, Node at, int depth = 0)
@@ -139,6 +139,8 @@ static class JsonValues
                 to.WriteStartObject();
                 foreach (var (name, member) in value.Members)
                 {
+                    if (!run.Keep(name.Length, at))
+                        return;
                     to.WritePropertyName(Whole(name));
                     Write(to, member, run, at, depth + 1);
                 }
