@@ -67,6 +67,20 @@ public sealed class EvaluationCostTests
         }
     }
 
+    /// <summary>Three million characters are kept; the eighteen million that they become as JSON are not.</summary>
+    [Fact]
+    public void What_JSON_escapes_pays_for_what_it_becomes()
+    {
+        var body = new byte[3_000_000];
+        body.AsSpan().Fill(1);
+
+        var (reason, allocated) = Measured("len(toJSON(rawBody))", body, measured => measured.Failure?.Reason);
+
+        Assert.Equal(Failure.TooMuch, reason);
+        Assert.InRange(allocated, 0, 10_000_000);
+        Assert.Equal(8, Metered.Value("len(toJSON(rawBody))", facts: new() { RequestBody = body.AsMemory(0, 1) }));
+    }
+
     [Fact]
     public void The_providers_counts_are_put_together_once()
     {
