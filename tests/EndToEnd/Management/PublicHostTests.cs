@@ -25,7 +25,7 @@ public sealed class PublicHostTests
         await using var scope = app.Services.CreateAsyncScope();
         var db = AsSeed(scope);
         await using var transaction = await db.Database.BeginTransactionAsync(Token);
-        Assert.Null(await RouteWriter.WriteAsync(db, mine, [At("open.example.com")], Token));
+        Assert.Null(await WriteAsync(db, mine, "open.example.com"));
         await db.SaveChangesAsync(Token);
 
         Assert.Null(await TryAsync(app, theirs, "other.example.com"));
@@ -36,15 +36,17 @@ public sealed class PublicHostTests
         Assert.Equal("the host 'open.example.com' has routes for everybody in another project", await same);
     }
 
-    static CustomRoute At(string host) => new("/v1/open", "weather") { Host = host, Public = true };
+    /// <summary>What is wrong with a route of the project for everybody at the host; null when nothing is.</summary>
+    static Task<string?> WriteAsync(SessionsDb db, Guid project, string host) =>
+        RouteWriter.WriteAsync(db, project, [new("/v1/open", "weather") { Host = host, Public = true }], Token);
 
-    /// <summary>What is wrong with the route for the project; nothing is stored.</summary>
+    /// <summary>The same, and nothing is stored.</summary>
     static async Task<string?> TryAsync(WebApplication app, Guid project, string host)
     {
         await using var scope = app.Services.CreateAsyncScope();
         var db = AsSeed(scope);
         await using var transaction = await db.Database.BeginTransactionAsync(Token);
-        return await RouteWriter.WriteAsync(db, project, [At(host)], Token);
+        return await WriteAsync(db, project, host);
     }
 
     static async Task<bool> IsWaitedForAsync(WebApplication app)
