@@ -23,8 +23,8 @@ public sealed class Forwarding(HttpMessageInvoker http, ILogger<Forwarding> log)
     /// </summary>
     /// <param name="ended">Fires when the caller has left, or at the provider's time-out.</param>
     /// <param name="once">
-    /// There is one attempt: the body comes from the caller as it is sent, so that it is there only once, or how the provider answers is what
-    /// is asked.
+    /// There is one attempt: the body comes from the caller as it is sent, so that it is there only once, or how the provider answers is
+    /// what is asked.
     /// </param>
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     public async ValueTask<(HttpResponseMessage? Response, Problem? Problem)> SendAsync(

@@ -141,8 +141,8 @@ public sealed class SessionsDb(DbContextOptions<SessionsDb> options) : DbContext
         Database.ExecuteSqlAsync($"select 1 from project where id = {project} for no key update", token);
 
     /// <summary>
-    /// Until the transaction ends, no other project gets routes for everybody at one of these hosts. Each host has a lock of its own, so that
-    /// nobody waits for a host that he does not want.
+    /// Until the transaction ends, no other project gets routes for everybody at one of these hosts. Each host has a lock of its own, so
+    /// that nobody waits for a host that he does not want.
     /// </summary>
     public async Task LockHostsAsync(IEnumerable<string> hosts, CancellationToken token)
     {
