@@ -10,8 +10,9 @@ sealed class Evaluation(Facts facts)
 
     readonly List<(string Name, Value Value)> _variables = [];
     readonly Stack<(Value Item, int Index, Value Accumulator)> _elements = [];
+    readonly Dictionary<(Reading What, int Number), Value> _readings = [];
     long _steps, _text;
-    Value? _requestJson, _responseJson, _events;
+    Value? _requestJson, _requestText, _usage;
 
     public Facts Facts => facts;
 
@@ -23,6 +24,12 @@ sealed class Evaluation(Facts facts)
     /// <summary>The request's body; null when it is no JSON.</summary>
     public Value RequestJson => _requestJson ??= JsonOf(facts.RequestBody, new Name(0, "body"));
 
+    /// <summary>The request's body as a text, which is decoded once.</summary>
+    public Value RequestText => _requestText ??= Value.OfBytes(facts.RequestBody);
+
+    /// <summary>The provider's counts; null when there are none.</summary>
+    public Value Usage => _usage ??= Variables.OfUsage(facts.Usage);
+
     /// <summary>False when the bound is reached or the evaluation has failed.</summary>
     public bool Spend(long steps, Node at)
     {
@@ -33,13 +40,22 @@ sealed class Evaluation(Facts facts)
     }
 
     /// <inheritdoc cref="Spend"/>
+    /// <param name="text">UTF-16 units or bytes of text that is about to be read: compared, hashed as a name, or decoded.</param>
+    public bool SpendText(long text, Node at) => Spend(text / BytesPerStep, at);
+
+    /// <summary>As <see cref="SpendText"/>, for a text of which each place may be compared with all of another one.</summary>
+    /// <param name="part">The length of what is looked for.</param>
+    public bool SpendSearch(long text, long part, Node at) =>
+        Spend((text / BytesPerStep * (1 + (part / BytesPerStep))) + (part / BytesPerStep), at);
+
+    /// <inheritdoc cref="Spend"/>
     /// <param name="text">UTF-16 units of text that is about to be made.</param>
     public bool Keep(long text, Node at)
     {
         _text += text;
         if (_text > MeteringExpression.MaxText)
             Fail(Failure.TooMuch, at, $"The expression makes more than {MeteringExpression.MaxText} characters of text.");
-        return Spend(text / BytesPerStep, at);
+        return SpendText(text, at);
     }
 
     /// <summary>False when a value is nested too deep to be compared or written, or the evaluation has failed.</summary>
@@ -81,6 +97,8 @@ sealed class Evaluation(Facts facts)
                 return Functions.ByName[call.Function].Run(this, call);
             case Matching matching:
                 return Operators.Match(this, matching, Of(matching.Text));
+            case LineCount count:
+                return Texts.CountLines(this, count, Of(count.Text));
             case Binary binary:
                 return OfBinary(binary);
             case Unary { Sign: "!", Operand: var denied }:
@@ -170,7 +188,9 @@ sealed class Evaluation(Facts facts)
         }
         var key = Of(member.Key);
         if (of.Kind == Kinds.Map)
-            return Expect(key, Kinds.Text, member.Key, "[]") is { } name ? of.Member(name.Text) : Value.Null;
+            return Expect(key, Kinds.Text, member.Key, "[]") is { } name && SpendText(name.StoredLength, member)
+                ? of.Member(name.Text)
+                : Value.Null;
         if (of.Kind == Kinds.Array)
             return Lists.At(this, of.Items, key, member);
         return Fail(Failure.WrongKind, member, $"'{Shown(member.Of)}' is {Value.NameOf(of.Kind)}, which has no members.");
@@ -201,12 +221,23 @@ sealed class Evaluation(Facts facts)
         {
             if (Expect(Of(map.Pairs[i]), Kinds.Scalar, map.Pairs[i], "{}") is not { } name)
                 break;
-            members[Texts.Of(name)] = Of(map.Pairs[i + 1]);
+            var text = Texts.Of(name);
+            if (!SpendText(text.Length, map.Pairs[i]))
+                break;
+            members[text] = Of(map.Pairs[i + 1]);
         }
         return Value.Of(members);
     }
 
+    /// <summary>What a predicate reads for each element is decoded and paid for once.</summary>
     Value OfResponse(Kept kept)
+    {
+        if (!_readings.TryGetValue((kept.What, kept.Number), out var value))
+            _readings[(kept.What, kept.Number)] = value = Read(kept);
+        return value;
+    }
+
+    Value Read(Kept kept)
     {
         var response = facts.Response;
         return kept.What switch
@@ -215,14 +246,14 @@ sealed class Evaluation(Facts facts)
             Reading.EventCount => Value.Of((decimal)response.EventCount),
             Reading.LineCount => Value.Of((decimal)response.Lines),
             Reading.FilledLineCount => Value.Of((decimal)response.FilledLines),
-            Reading.LastFilledLine => Events.Plain(OfWhole(response.LastFilledLine, kept)),
+            Reading.LastFilledLine => LastLine(kept),
             Reading.LastData => response.LastData is null ? Value.Of("")
                 : Whole(response.LastData, kept) is { } last ? Events.Plain(Value.OfBytes(last.Data))
                 : Value.Null,
             Reading.LastChunk => LastChunk(kept),
             Reading.Event or Reading.EventBefore or Reading.FirstEvent or Reading.LastEvent => EventAt(kept),
-            Reading.Events => _events ??= EventsOfWhole(kept),
-            Reading.Json => _responseJson ??= response.Whole is { } whole ? JsonOf(whole, kept) : OfWhole(null, kept),
+            Reading.Events => EventsOfWhole(kept),
+            Reading.Json => response.Whole is { } whole ? JsonOf(whole, kept) : OfWhole(null, kept),
             _ => OfWhole(response.Whole, kept),
         };
     }
@@ -230,11 +261,12 @@ sealed class Evaluation(Facts facts)
     Value OfWhole(ReadOnlyMemory<byte>? kept, Node at) =>
         kept is { } bytes ? Value.OfBytes(bytes) : Fail(Failure.TooLarge, at, $"'{Shown(at)}' is larger than what is kept of a response.");
 
+    /// <summary>The event, whose texts are about to be made.</summary>
     KeptEvent? Whole(KeptEvent e, Node at)
     {
         if (e.IsOversize)
             OfWhole(null, at);
-        return e.IsOversize ? null : e;
+        return Keep(e.Length, at) ? e : null;
     }
 
     Value EventAt(Kept kept)
@@ -260,8 +292,12 @@ sealed class Evaluation(Facts facts)
         : Value.Null;
 
     Value LastChunk(Kept kept) => facts.Response.LastData is not { } last
-        ? Events.Plain(OfWhole(facts.Response.LastFilledLine, kept))
+        ? LastLine(kept)
         : Whole(last, kept) is { } e ? Value.Of(Events.Write(e))
+        : Value.Null;
+
+    Value LastLine(Node at) => OfWhole(facts.Response.LastFilledLine, at) is { IsNull: false } line && Keep(line.StoredLength, at)
+        ? Events.Plain(line)
         : Value.Null;
 
     Value JsonOf(ReadOnlyMemory<byte> utf8, Node at) => JsonValues.TryRead(utf8.Span, this, at, out var value) ? value : Value.Null;

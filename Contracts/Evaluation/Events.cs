@@ -56,7 +56,7 @@ static class Events
 
     static void Read(Evaluation run, Node at, ReadOnlySpan<byte> text, Seen seen)
     {
-        if (!run.Spend(text.Length / Evaluation.BytesPerStep, at))
+        if (!run.SpendText(text.Length, at))
             return;
         var reader = new EventLines();
         while (reader.TryRead(ref text, out var e))

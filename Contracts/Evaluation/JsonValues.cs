@@ -125,13 +125,12 @@ static class JsonValues
         var buffer = new ArrayBufferWriter<byte>();
         using (var writer = new Utf8JsonWriter(buffer, Form))
             Write(writer, value, run, at);
-        return Encoding.UTF8.GetString(buffer.WrittenSpan);
+        return run.Failure is null ? Encoding.UTF8.GetString(buffer.WrittenSpan) : "";
     }
 
     static void Write(Utf8JsonWriter to, Value value, Evaluation run, Node at, int depth = 0)
     {
-        var length = value.Kind == Kinds.Text ? value.StoredLength : 1;
-        if (!run.IsShallow(depth, at) || !run.Spend(1, at) || !run.Keep(length, at))
+        if (!run.IsShallow(depth, at) || !run.Spend(1, at) || !run.Keep(value.Kind == Kinds.Text ? EscapedLength(value.Text) : 1, at))
             return;
         switch (value.Kind)
         {
@@ -139,6 +138,8 @@ static class JsonValues
                 to.WriteStartObject();
                 foreach (var (name, member) in value.Members)
                 {
+                    if (!run.Keep(EscapedLength(name), at))
+                        return;
                     to.WritePropertyName(Whole(name));
                     Write(to, member, run, at, depth + 1);
                 }
@@ -163,6 +164,20 @@ static class JsonValues
                 to.WriteNullValue();
                 break;
         }
+    }
+
+    /// <summary>A character may become six.</summary>
+    static long EscapedLength(string text)
+    {
+        Span<char> piece = stackalloc char[512];
+        var length = 0L;
+        for (var rest = text.AsSpan(); !rest.IsEmpty;)
+        {
+            Form.Encoder!.Encode(rest, piece, out var read, out var written);
+            rest = rest[read..];
+            length += written;
+        }
+        return length;
     }
 
     /// <summary>The writer throws on half a character.</summary>

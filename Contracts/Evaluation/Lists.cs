@@ -54,7 +54,7 @@ static class Lists
     public static Value Get(Evaluation run, Node at, Value[] given)
     {
         var (value, path) = (given[0], Texts.Of(given[1]));
-        if (!run.Keep(path.Length, at))
+        if (!run.Keep(path.Length, at) || !run.Spend(path.AsSpan().Count('.'), at))
             return Value.Null;
         foreach (var name in path.Split('.'))
             value = value.Kind == Kinds.Map && run.Spend(1, at) ? value.Member(name) : Value.Null;
@@ -112,13 +112,14 @@ static class Lists
     static List<decimal>? NumbersOf(Evaluation run, Node at, Value[] items, Value? member)
     {
         var numbers = new List<decimal>();
+        var name = member is { } given ? Texts.Of(given) : null;
         foreach (var item in items)
         {
-            var value = member is not { } name ? item
-                : item.Kind == Kinds.Map && item.HasMember(Texts.Of(name)) ? item.Member(Texts.Of(name))
-                : (Value?)null;
-            if (!run.Spend(1, at))
+            if (!run.Spend(1, at) || !run.SpendText(name?.Length ?? 0, at))
                 return null;
+            var value = name is null ? item
+                : item.Kind == Kinds.Map && item.HasMember(name) ? item.Member(name)
+                : (Value?)null;
             if (value is not { } found)
                 continue;
             var isNumber = found.TryGetNumber(out var number);

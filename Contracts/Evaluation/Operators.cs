@@ -21,11 +21,15 @@ static class Operators
             case "+" when left.Kind == Kinds.Text && right.Kind == Kinds.Text:
                 return run.Keep((long)left.StoredLength + right.StoredLength, at) ? Value.Of(left.Text + right.Text) : Value.Null;
             case "<" or ">" or "<=" or ">=" when left.Kind == Kinds.Text && right.Kind == Kinds.Text:
-                return Value.Of(Compares(at.Sign, string.CompareOrdinal(left.Text, right.Text)));
+                return run.SpendText((long)left.StoredLength + right.StoredLength, at)
+                    ? Value.Of(Compares(at.Sign, string.CompareOrdinal(left.Text, right.Text)))
+                    : Value.Null;
             case "contains" or "startsWith" or "endsWith":
                 return run.Expect(left, Kinds.Text, at.Left, at.Sign) is { } text
                     && run.Expect(right, Kinds.Text, at.Right, at.Sign) is { } part
-                    && run.Spend(text.StoredLength / Evaluation.BytesPerStep, at)
+                    && (at.Sign == "contains"
+                        ? run.SpendSearch(text.StoredLength, part.StoredLength, at)
+                        : run.SpendText((long)text.StoredLength + part.StoredLength, at))
                     ? Value.Of(OfTexts(at.Sign, text.Text, part.Text))
                     : Value.Null;
         }
@@ -119,7 +123,7 @@ static class Operators
         if (run.Expect(right, Kinds.Array | Kinds.Map | Kinds.Null, at.Right, "in") is null)
             return Value.Null;
         if (right.Kind == Kinds.Map)
-            return Value.Of(left.Kind == Kinds.Text && right.HasMember(left.Text));
+            return Value.Of(left.Kind == Kinds.Text && run.SpendText(left.StoredLength, at) && right.HasMember(left.Text));
         if (right.Kind == Kinds.Array)
             foreach (var item in right.Items)
                 if (Equal(run, at, left, item))
@@ -139,7 +143,7 @@ static class Operators
             case Kinds.Truth or Kinds.Number:
                 return left.Number == right.Number;
             case Kinds.Text:
-                return run.Spend(left.StoredLength / Evaluation.BytesPerStep, at) && left.Text == right.Text;
+                return run.SpendText((long)left.StoredLength + right.StoredLength, at) && left.Text == right.Text;
             case Kinds.Array:
                 var (items, others) = (left.Items, right.Items);
                 if (items.Length != others.Length)
@@ -150,7 +154,8 @@ static class Operators
                 return true;
             default:
                 return left.MemberCount == right.MemberCount && left.Members.All(member =>
-                    right.HasMember(member.Key) && Equal(run, at, member.Value, right.Member(member.Key), depth + 1));
+                    run.SpendText(member.Key.Length, at) && right.HasMember(member.Key)
+                    && Equal(run, at, member.Value, right.Member(member.Key), depth + 1));
         }
     }
 }

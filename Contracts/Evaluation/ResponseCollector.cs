@@ -87,6 +87,9 @@ public sealed class KeptEvent
     internal ReadOnlyMemory<byte> Data => _data.WrittenMemory;
     internal ReadOnlyMemory<byte> Id => _id.WrittenMemory;
 
+    /// <summary>Bytes of all its parts.</summary>
+    internal int Length => _name.WrittenCount + _data.WrittenCount + _id.WrittenCount;
+
     internal void Take(scoped StreamEvent e)
     {
         IsOversize = e.IsOversize;

@@ -42,6 +42,8 @@ static class Texts
         var (text, old, with) = (Of(given[0]), Of(given[1]), Of(given[2]));
         if (old.Length == 0)
             return given[0];
+        if (!run.SpendSearch(text.Length, old.Length, at))
+            return Value.Null;
         var found = (long)text.AsSpan().Count(old);
         return run.Keep(text.Length + (found * Math.Max(0, with.Length - old.Length)), at)
             ? Value.Of(text.Replace(old, with, StringComparison.Ordinal))
@@ -52,6 +54,8 @@ static class Texts
     public static Value Split(Evaluation run, Node at, Value[] given)
     {
         var (text, separator) = (Of(given[0]), Of(given[1]));
+        if (!run.SpendSearch(text.Length, separator.Length, at))
+            return Value.Null;
         var count = separator.Length == 0 ? text.Length : text.AsSpan().Count(separator) + 1;
         if (!run.Spend(count, at) || !run.Keep(text.Length, at))
             return Value.Null;
@@ -120,10 +124,40 @@ static class Texts
         var text = Of(given);
         if (text.Length == 0)
             return Value.Of(Array.Empty<Value>());
-        var lines = text.Replace("\r\n", "\n", StringComparison.Ordinal).Replace('\r', '\n').Split('\n');
-        if (!run.Spend(lines.Length, at) || !run.Keep(text.Length, at))
+        if (!run.Keep(text.Length, at) || !run.Spend(LinesIn(text.AsSpan(), '\n', '\r'), at))
             return Value.Null;
+        var lines = text.Replace("\r\n", "\n", StringComparison.Ordinal).Replace('\r', '\n').Split('\n');
         return Value.Of([.. lines.Where(line => !isFilled || line.Length > 0).Select(Value.Of)]);
+    }
+
+    /// <summary>How many lines there are, none of which is made.</summary>
+    public static Value CountLines(Evaluation run, LineCount at, Value given)
+    {
+        if (run.Expect(given, Kinds.Scalar, at.Text, at.IsFilled ? "linesNonEmpty" : "lines") is not { } text
+            || !run.SpendText(text.Kind == Kinds.Text ? text.StoredLength : 0, at))
+            return Value.Null;
+        var bytes = BytesOf(text).Span;
+        return Value.Of((decimal)(at.IsFilled ? FilledLinesIn(bytes) : LinesIn(bytes, (byte)'\n', (byte)'\r')));
+    }
+
+    /// <summary>What follows the last end is a line, too.</summary>
+    static int LinesIn<T>(ReadOnlySpan<T> text, T feed, T back)
+        where T : IEquatable<T>
+    {
+        ReadOnlySpan<T> both = [back, feed];
+        return text.IsEmpty ? 0 : text.Count(feed) + text.Count(back) - text.Count(both) + 1;
+    }
+
+    static int FilledLinesIn(ReadOnlySpan<byte> text)
+    {
+        var count = 0;
+        for (int at; (at = text.IndexOfAnyExcept((byte)'\n', (byte)'\r')) >= 0; count++)
+        {
+            text = text[at..];
+            var end = text.IndexOfAny((byte)'\n', (byte)'\r');
+            text = end < 0 ? default : text[end..];
+        }
+        return count;
     }
 
     /// <summary>The number that a text begins with; 0 for one that begins with none, and for what is neither number nor text.</summary>

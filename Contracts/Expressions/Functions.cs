@@ -131,7 +131,7 @@ public static class Functions
                 if (run.Expect(given[i], kinds, call.Arguments[i], name) is null)
                     return Value.Null;
                 // Each argument is read and perhaps copied once.
-                if (given[i].Kind == Kinds.Text && !run.Spend(given[i].StoredLength / Evaluation.BytesPerStep, call))
+                if (given[i].Kind == Kinds.Text && !run.SpendText(given[i].StoredLength, call))
                     return Value.Null;
             }
             return run.Spend(1, call) ? body(run, call, given) : Value.Null;

@@ -108,6 +108,12 @@ public sealed record Let(int At, string Variable, Node Content, Node Body) : Nod
 /// <param name="Source">What it stands for.</param>
 public sealed record Matching(int At, Node Text, Regex Pattern, Node Source) : Node(At);
 
+/// <summary>The number of a text's lines, which need not be made for that. <see cref="Readings"/> puts it in the place of the functions.
+/// </summary>
+/// <param name="IsFilled">Only of those that are not empty.</param>
+/// <param name="Source">What it stands for.</param>
+public sealed record LineCount(int At, bool IsFilled, Node Text, Node Source) : Node(At);
+
 /// <summary>
 /// Something of the response that <see cref="ResponseCollector"/> keeps. <see cref="Readings"/> puts it in the place of what says so in
 /// the source; no source has it.

@@ -76,6 +76,9 @@ static class Printing
             case Matching matching:
                 PrintOperand(to, matching.Source);
                 break;
+            case LineCount count:
+                Print(to, count.Source);
+                break;
         }
     }
 

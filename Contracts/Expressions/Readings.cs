@@ -66,8 +66,8 @@ public sealed record Needs
 }
 
 /// <summary>
-/// Finds what an expression needs of the response, so that a stream is not kept for the sake of its last event. Writing the same thing in
-/// another way may need more, never less.
+/// Finds what an expression needs of the response, so that a stream is not kept for the sake of its last event, and what of a text is only
+/// counted. Writing the same thing in another way may need more, never less.
 /// </summary>
 static class Readings
 {
@@ -81,10 +81,15 @@ static class Readings
         {
             if (node is Binary { Sign: "matches", Right: Literal { Value: var pattern } } matches)
                 return new Matching(node.At, Replace(matches.Left), Patterns.Read(pattern.Text)!, node);
-            if (Of(node) is not { } kept)
-                return node.Over(Replace);
-            needs = needs.With(kept);
-            return kept;
+            if (Of(node) is { } kept)
+            {
+                needs = needs.With(kept);
+                return kept;
+            }
+            return node is Call { Function: "len" or "count", Arguments: [Call { Arguments: [var text] } lines] }
+                && (lines.Function is Lines or FilledLines)
+                    ? new LineCount(node.At, lines.Function == FilledLines, Replace(text), node)
+                    : node.Over(Replace);
         }
     }
 
@@ -104,7 +109,7 @@ static class Readings
         return found is { } reading ? new(node.At, reading.What, reading.Number, node) : null;
     }
 
-    const string Events = "sseEvents";
+    const string Events = "sseEvents", Lines = "lines", FilledLines = "linesNonEmpty";
 
     static (Reading, int)? OfAllData(string function) => function switch
     {
@@ -119,9 +124,9 @@ static class Readings
         ("len" or "count", Events) => (Reading.EventCount, 0),
         ("first", Events) => (Reading.FirstEvent, 0),
         ("last", Events) => (Reading.LastEvent, 0),
-        ("len" or "count", "lines") => (Reading.LineCount, 0),
-        ("len" or "count", "linesNonEmpty") => (Reading.FilledLineCount, 0),
-        ("last", "linesNonEmpty") => (Reading.LastFilledLine, 0),
+        ("len" or "count", Lines) => (Reading.LineCount, 0),
+        ("len" or "count", FilledLines) => (Reading.FilledLineCount, 0),
+        ("last", FilledLines) => (Reading.LastFilledLine, 0),
         _ => null,
     };
 

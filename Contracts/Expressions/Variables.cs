@@ -22,7 +22,7 @@ public static class Variables
         new("query", Kinds.Map, run => Value.OfTexts(run.Facts.Query)),
         new("headers", Kinds.Map, run => Value.OfTexts(run.Facts.Headers)),
         new("body", Kinds.Any, run => run.RequestJson),
-        new("rawBody", Kinds.Text, run => Value.OfBytes(run.Facts.RequestBody)),
+        new("rawBody", Kinds.Text, run => run.RequestText),
         new("userID", Kinds.Text, run => Value.Of(run.Facts.UserId)),
         new("planID", Kinds.Text, run => Value.Of(run.Facts.PlanId)),
         new("keyID", Kinds.Text, run => Value.Of(run.Facts.KeyId)),
@@ -30,7 +30,7 @@ public static class Variables
         new("status", Kinds.Number, run => Value.Of((decimal)run.Facts.Status)),
         new("respHeaders", Kinds.Map, run => Value.OfTexts(run.Facts.ResponseHeaders)),
         new("responseBytes", Kinds.Number, run => Value.Of((decimal)run.Facts.Response.Bytes)),
-        new(Usage, Kinds.Map | Kinds.Null, run => OfUsage(run.Facts.Usage)),
+        new(Usage, Kinds.Map | Kinds.Null, run => run.Usage),
 
         // Readings takes these out of an expression before it is evaluated.
         new(ResponseBody, Kinds.Any, _ => Value.Null),
@@ -58,7 +58,7 @@ public static class Variables
         ("web_searches", usage => usage[Meter.WebSearch]),
     ];
 
-    static Value OfUsage(Usage? usage) => usage is null
+    internal static Value OfUsage(Usage? usage) => usage is null
         ? Value.Null
         : Value.Of(UsageMembers.ToDictionary(member => member.Name, member => Value.Of((decimal)member.Count(usage))));
 }

@@ -27,12 +27,12 @@ public static partial class Models
         {
             app.MapGet(
                 $"{root}/models",
-                (HttpContext http, Identity identity, ManagementRates rates, ManagementCalls calls) =>
-                    AnswerAsync(http, identity, rates, calls, null));
+                (HttpContext http, Identity identity, KeyUse keys, ManagementRates rates, ManagementCalls calls) =>
+                    AnswerAsync(http, identity, keys, rates, calls, null));
             app.MapGet(
                 $"{root}/models/{{**id}}",
-                (string id, HttpContext http, Identity identity, ManagementRates rates, ManagementCalls calls) =>
-                    AnswerAsync(http, identity, rates, calls, id));
+                (string id, HttpContext http, Identity identity, KeyUse keys, ManagementRates rates, ManagementCalls calls) =>
+                    AnswerAsync(http, identity, keys, rates, calls, id));
         }
     }
 
@@ -48,7 +48,7 @@ public static partial class Models
     });
 
     static async Task<IResult> AnswerAsync(
-        HttpContext http, Identity identity, ManagementRates rates, ManagementCalls calls, string? id)
+        HttpContext http, Identity identity, KeyUse keys, ManagementRates rates, ManagementCalls calls, string? id)
     {
         // The shape is decided before the key is taken out of the query.
         var shape = ShapeOf(http.Request);
@@ -60,9 +60,10 @@ public static partial class Models
         problem ??= (isManaged ? null : Permit.CheckInference(caller!.Credential)) ?? rates.Take(caller!.Credential);
         if (problem is not null)
             return problem;
+        keys.Record(caller!.Credential);
         if (isManaged)
         {
-            await calls.SendAsync(http, ServiceCall.Sessions, Principal.Of(caller!.Credential));
+            await calls.SendAsync(http, ServiceCall.Sessions, Principal.Of(caller.Credential));
             return Results.Empty;
         }
         if (id is null)

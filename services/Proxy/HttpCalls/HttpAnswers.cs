@@ -37,6 +37,9 @@ public sealed class HttpAnswers(
             {
                 if (response is null)
                 {
+                    // To the client that sends, a body that could not be read is a connection that failed.
+                    if (body.Refused is { } refused)
+                        throw refused;
                     await FailAsync(call, problem!);
                     return;
                 }

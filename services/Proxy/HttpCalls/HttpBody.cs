@@ -1,4 +1,5 @@
 using System.Net;
+using LlmGateway.ServiceDefaults;
 using Microsoft.AspNetCore.Http.Features;
 
 namespace LlmGateway.Proxy;
@@ -13,9 +14,10 @@ public sealed class HttpBody : IDisposable
 
     readonly HttpContext _http;
     readonly RequestBody? _whole;
+    readonly TimeProvider _time;
     readonly CancellationTokenSource _ended = new();
 
-    HttpBody(HttpContext http, RequestBody? whole) => (_http, _whole) = (http, whole);
+    HttpBody(HttpContext http, RequestBody? whole, TimeProvider time) => (_http, _whole, _time) = (http, whole, time);
 
     /// <summary>Empty when the body passes as it comes.</summary>
     public ReadOnlyMemory<byte> Whole => _whole?.Memory ?? default;
@@ -25,18 +27,23 @@ public sealed class HttpBody : IDisposable
 
     public bool CanBeSentOnce => _whole is null && HasBody;
 
-    /// <summary>Why the caller's bytes could not be read, when it was the server that refused them.</summary>
+    /// <summary>Why the caller's bytes could not be read, when it was the server that refused them, or they came too slowly.</summary>
     public BadHttpRequestException? Refused { get; private set; }
+
+    /// <summary>As <see cref="RequestBody"/>: the server's own limit is a rate since the beginning, and a body that comes keeps a call from
+    /// being silent.</summary>
+    TimeSpan LongestTime => RequestBody.LongestTime(_http.Request.ContentLength
+        ?? _http.Features.Get<IHttpMaxRequestBodySizeFeature>()?.MaxRequestBodySize ?? Body.MaxBytes);
 
     bool HasBody => _http.Features.Get<IHttpRequestBodyDetectionFeature>()?.CanHaveBody ?? _http.Request.ContentLength > 0;
 
     /// <param name="whole">It is needed whole. Small bodies are read whole in any case, so that they can be sent again.</param>
-    public static async ValueTask<HttpBody> OpenAsync(HttpContext http, BodyBudget bodies, Guid owner, bool whole)
+    public static async ValueTask<HttpBody> OpenAsync(HttpContext http, BodyBudget bodies, Guid owner, bool whole, TimeProvider time)
     {
         if (!whole && http.Request.ContentLength is not <= BodyBudget.Small)
-            return new(http, null);
+            return new(http, null, time);
         var body = await RequestBody.ReadAnyAsync(http, bodies, owner);
-        return new(http, body) { Bytes = body.Memory.Length };
+        return new(http, body, time) { Bytes = body.Memory.Length };
     }
 
     /// <summary>Null when the request has no body.</summary>
@@ -68,7 +75,8 @@ public sealed class HttpBody : IDisposable
         protected override async Task SerializeToStreamAsync(
             Stream stream, TransportContext? context, CancellationToken cancellationToken)
         {
-            using var end = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, body._ended.Token);
+            using var late = new CancellationTokenSource(body.LongestTime, body._time);
+            using var end = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, body._ended.Token, late.Token);
             var reader = body._http.Request.BodyReader;
             try
             {
@@ -91,6 +99,11 @@ public sealed class HttpBody : IDisposable
             {
                 body.Refused = e;
                 throw;
+            }
+            catch (OperationCanceledException) when (late.IsCancellationRequested
+                && !cancellationToken.IsCancellationRequested && !body._ended.IsCancellationRequested)
+            {
+                throw body.Refused = new BadHttpRequestException("The body came too slowly.", StatusCodes.Status408RequestTimeout);
             }
         }
     }

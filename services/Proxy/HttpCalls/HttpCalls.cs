@@ -52,7 +52,8 @@ public sealed class HttpCalls(
         call.Route = asked.Route;
 
         // :: 3 Read
-        using var body = await HttpBody.OpenAsync(call.Http, bodies, call.Caller.Owner, whole: key is not null || asked.ReadsBody);
+        using var body = await HttpBody.OpenAsync(
+            call.Http, bodies, call.Caller.Owner, whole: key is not null || asked.ReadsBody, time);
         if (key is not null)
         {
             var target = new RequestTarget($"{call.Http.Request.Method} {HttpTarget.Of(call.Http)}", false, false);

@@ -6,15 +6,20 @@ namespace LlmGateway.Proxy;
 
 /// <summary>
 /// Hosts whose projects have routes for everybody. A call without a credential belongs to the project of its host. Nobody pays for it and
-/// no customer's limit holds, so one address may make so many calls in a minute.
+/// no customer's limit holds, so one address may make so many calls in a minute, and have so many running. Each takes an entry of the
+/// journal, which callers with a credential need, too, so that all together have a bound.
 /// </summary>
 public sealed class OpenHosts(Identity identity, RequestGate gate, SessionsClient sessions, CallerAddress address, TimeProvider time)
 {
     public const int CallsPerMinute = 600;
 
+    /// <summary>Most calls that run at the same time.</summary>
+    public const int PlacesOfAddress = 20, Places = 512;
+
     static readonly TimeSpan MaxAge = TimeSpan.FromSeconds(5);
 
     readonly LocalRate<IPAddress> _rate = new(CallsPerMinute, time);
+    readonly LocalPlaces<IPAddress> _places = new(PlacesOfAddress, Places);
     readonly Lock _lock = new();
     Task<Known>? _asking;
 
@@ -30,7 +35,8 @@ public sealed class OpenHosts(Identity identity, RequestGate gate, SessionsClien
             return null;
         if (!gate.TryEnter(http))
             throw new ProblemException(Problems.Draining);
-        if (_rate.Take(address.Of(http)) is { } wait)
+        var from = address.Of(http);
+        if (_rate.Take(from) is { } wait)
             throw new ProblemException(Problems.RateLimited(
                 $"The limit of {CallsPerMinute} calls without a credential per minute from one address is reached.", wait));
         if (http.Request.Headers.Origin.ToString() is { Length: > 0 } origin && project.Origins?.Contains(origin) == false)
@@ -38,6 +44,8 @@ public sealed class OpenHosts(Identity identity, RequestGate gate, SessionsClien
             Cors.Forbid(http);
             throw new ProblemException(Problems.ForbiddenOrigin);
         }
+        http.Response.RegisterForDispose(_places.Take(from) ?? throw new ProblemException(Problems.RateLimited(
+            $"At most {PlacesOfAddress} calls without a credential from one address, and {Places} of all, run at the same time.", 1)));
         return new(Nobody(project.Catalog), project, Caller.Unnamed);
     }
 

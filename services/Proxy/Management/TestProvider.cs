@@ -7,7 +7,7 @@ namespace LlmGateway.Proxy;
 /// <c>POST /v1/providers/{id}/test</c> → 200 <c>{ok, status, error, latencyMs}</c>: asks the provider for its list of models, with a key of
 /// its connection and as calls reach it. What it answers beside the status is shown to nobody.
 /// </summary>
-public sealed class TestProvider(Identity identity, ManagementRates rates, HttpMessageInvoker providers, TimeProvider time)
+public sealed class TestProvider(Identity identity, KeyUse keys, ManagementRates rates, Forwarding forwarding, TimeProvider time)
 {
     const string Route = "/v1/providers/{id}/test";
 
@@ -29,7 +29,8 @@ public sealed class TestProvider(Identity identity, ManagementRates rates, HttpM
         problem ??= rates.Take(caller!.Credential);
         if (problem is not null)
             return problem;
-        if (caller!.Credential.Kind != CredentialKind.SecretKey)
+        keys.Record(caller!.Credential);
+        if (caller.Credential.Kind != CredentialKind.SecretKey)
             return Problems.WrongCredential("a secret key (sk_…)");
         if (Permissions.Lacking($"POST {Route}", Principal.Of(caller.Credential)) is { } lacking)
             return Problems.InsufficientPermission(lacking);
@@ -46,23 +47,29 @@ public sealed class TestProvider(Identity identity, ManagementRates rates, HttpM
         using var patience = token.WithTimeout(Patience);
         try
         {
-            using var request = upstream.Request(
-                HttpMethod.Get, upstream.Provider.Wire == ProviderWire.Gemini ? "/v1beta/models" : "/v1/models");
-            if (upstream.Provider.Wire == ProviderWire.Anthropic)
-                request.Headers.TryAddWithoutValidation("anthropic-version", "2023-06-01");
-            using var response = await providers.SendAsync(request, patience.Token);
-            var error = response.IsSuccessStatusCode ? null : (int)response.StatusCode is 401 or 403 ? "refused" : "failed";
-            return After((int)response.StatusCode, error);
+            var (response, problem) = await forwarding.SendAsync(upstream, () => Question(upstream), patience.Token, once: true);
+            using (response)
+            {
+                if (response is null)
+                    return After(null, problem == UpstreamErrors.NotPublic ? "not_public" : "unreachable");
+                var error = response.IsSuccessStatusCode ? null : (int)response.StatusCode is 401 or 403 ? "refused" : "failed";
+                return After((int)response.StatusCode, error);
+            }
         }
         catch (OperationCanceledException) when (!token.IsCancellationRequested)
         {
             return After(null, "timeout");
         }
-        catch (HttpRequestException e)
-        {
-            return After(null, e is NotPublicException || e.InnerException is NotPublicException ? "not_public" : "unreachable");
-        }
 
         Result After(int? status, string? error) => new(error is null, status, error, (long)time.GetElapsedTime(started).TotalMilliseconds);
+    }
+
+    static HttpRequestMessage Question(Upstream upstream)
+    {
+        var request = upstream.Request(
+            HttpMethod.Get, upstream.Provider.Wire == ProviderWire.Gemini ? "/v1beta/models" : "/v1/models");
+        if (upstream.Provider.Wire == ProviderWire.Anthropic)
+            request.Headers.TryAddWithoutValidation("anthropic-version", "2023-06-01");
+        return request;
     }
 }

@@ -24,6 +24,9 @@ public sealed class RequestBody : IDisposable
     int _length, _counted;
     bool _isRented;
 
+    /// <summary>Longest time in which so many bytes of a body may come.</summary>
+    public static TimeSpan LongestTime(long bytes) => Patience + TimeSpan.FromSeconds(bytes / SlowestBytesPerSecond);
+
     RequestBody(BodyBudget budget, Guid owner, long? length) => (_budget, _owner, _share) = (budget, owner, budget.Open(owner, length));
 
     public ReadOnlyMemory<byte> Memory => _buffer.AsMemory(0, _length);
@@ -82,7 +85,7 @@ public sealed class RequestBody : IDisposable
     async Task FillInTimeAsync(HttpContext http)
     {
         using var end = CancellationTokenSource.CreateLinkedTokenSource(http.RequestAborted);
-        end.CancelAfter(Patience + TimeSpan.FromSeconds((http.Request.ContentLength ?? Body.MaxBytes) / SlowestBytesPerSecond));
+        end.CancelAfter(LongestTime(http.Request.ContentLength ?? Body.MaxBytes));
         try
         {
             await FillAsync(http.Request.BodyReader, end.Token);

@@ -22,6 +22,7 @@ public static class RouteWriter
             row.PublicHost = route is { Public: true, Enabled: true } ? route.Host : null;
         }
         var hosts = stored.Values.Select(route => route.PublicHost).OfType<string>().Distinct().ToList();
+        await db.LockHostsAsync(hosts, token);
         if (await db.ProjectRoutes.Where(route => route.ProjectId != project && hosts.Contains(route.PublicHost!))
             .Select(route => route.PublicHost).FirstOrDefaultAsync(token) is { } taken)
             return $"the host '{taken}' has routes for everybody in another project";

@@ -17,6 +17,9 @@ public sealed class SessionsDb(DbContextOptions<SessionsDb> options) : DbContext
     /// <summary>Any number that nobody else locks in this database.</summary>
     const long WriterLock = 4011;
 
+    /// <summary>With this seed a host's hash is a number that nobody else locks.</summary>
+    const long HostSeed = 4012;
+
     public DbSet<Organization> Organizations => Set<Organization>();
     public DbSet<Project> Projects => Set<Project>();
     public DbSet<SecretKey> SecretKeys => Set<SecretKey>();
@@ -136,6 +139,17 @@ public sealed class SessionsDb(DbContextOptions<SessionsDb> options) : DbContext
     /// <summary>Until the transaction ends, nobody else changes what the project is and sells, or its secret keys.</summary>
     public Task LockProjectAsync(Guid project, CancellationToken token) =>
         Database.ExecuteSqlAsync($"select 1 from project where id = {project} for no key update", token);
+
+    /// <summary>
+    /// Until the transaction ends, no other project gets routes for everybody at one of these hosts. Each host has a lock of its own, so
+    /// that nobody waits for a host that he does not want.
+    /// </summary>
+    public async Task LockHostsAsync(IEnumerable<string> hosts, CancellationToken token)
+    {
+        // In one order, so that two who want the same hosts do not wait for each other.
+        foreach (var host in hosts.Order(StringComparer.Ordinal))
+            await Database.ExecuteSqlAsync($"select pg_advisory_xact_lock(hashtextextended({host}, {HostSeed}))", token);
+    }
 
     /// <summary>
     /// Until the transaction ends, nobody else changes the customer, its limits or its types of call credits. It is read again.

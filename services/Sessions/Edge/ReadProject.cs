@@ -39,7 +39,7 @@ public static class ReadProject
     {
         var lists = await db.Projects.Where(project => project.Active).Select(project => project.AllowedOrigins).ToListAsync(token);
         var hosts = await db.ProjectRoutes.Where(route => route.PublicHost != null)
-            .Select(route => new { route.PublicHost, route.ProjectId }).Distinct().ToListAsync(token);
+            .Select(route => new { route.PublicHost, route.ProjectId }).Distinct().OrderBy(one => one.ProjectId).ToListAsync(token);
         return Results.Json(
             new
             {

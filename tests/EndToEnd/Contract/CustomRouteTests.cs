@@ -217,12 +217,38 @@ public sealed class CustomRouteTests
             .MustBeProblem(401, "invalid_api_key");
         await Books.MustBeRightAsync();
 
-        static Task<Reply> CallAsync(string host, string path, params (string, string)[] headers)
+        static Task<Reply> CallAsync(string host, string path, params (string, string)[] headers) =>
+            Gateway.SendAsync(AtHost(host, path, headers));
+    }
+
+    /// <summary>Nobody pays for them, and each takes what all callers need.</summary>
+    [Fact]
+    public async Task An_address_has_so_many_calls_without_a_credential_running_and_no_more()
+    {
+        const int places = 20;
+        var user = await NewCallerAsync();
+        var running = new List<HttpResponseMessage>();
+        try
         {
-            var request = Gateway.Request("GET", path, headers: headers);
-            request.Headers.Host = host;
-            return Gateway.SendAsync(request);
+            for (var i = 0; i < places; i++)
+                running.Add(await Gateway.OpenAsync(AtHost("open.example.com", "/v1/open/events/1/hold"), Token));
+            (await Gateway.SendAsync(AtHost("open.example.com", "/v1/open/rows/3"))).MustBeProblem(429, "rate_limit_exceeded");
+            (await Gateway.SendAsync("GET", "/v1/weather/1", user.Token)).MustBe(200);
         }
+        finally
+        {
+            running.ForEach(response => response.Dispose());
+        }
+        await Eventually.HoldsAsync(
+            async () => (await Gateway.SendAsync(AtHost("open.example.com", "/v1/open/rows/3"))).Status == 200, "a place that is free");
+        await Books.MustBeRightAsync();
+    }
+
+    static HttpRequestMessage AtHost(string host, string path, params (string, string)[] headers)
+    {
+        var request = Gateway.Request("GET", path, headers: headers);
+        request.Headers.Host = host;
+        return request;
     }
 
     [Fact]

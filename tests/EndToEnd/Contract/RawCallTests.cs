@@ -75,6 +75,21 @@ public sealed class RawCallTests
         (await CallAsync(user, "empty")).MustBe(204);
     }
 
+    /// <summary>The provider has had a part of it, and is not to blame.</summary>
+    [Fact]
+    public async Task A_body_that_turns_out_to_be_no_http_on_its_way_is_the_callers_mistake_and_costs_nothing()
+    {
+        var user = await NewCallerAsync(standard: 1);
+        var text = await RawHttp.SendAsync(
+            $"POST /v1/providers/api/mirror HTTP/1.1\r\nHost: {Stack.Proxy.Authority}\r\nAuthorization: Bearer {user.Token}\r\n"
+                + "Connection: close\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\nno length\r\n");
+
+        Assert.StartsWith("HTTP/1.1 400 ", text);
+        var row = await Books.OnlyUsageAsync(user);
+        Assert.Equal((Outcome.Failed, 400, "bad_request_body"), (row.Outcome, row.Status, row.Reason));
+        await MustHaveAsync(user, 1);
+    }
+
     /// <summary>Content of unknown length.</summary>
     sealed class Chunked(byte[] bytes) : HttpContent
     {

@@ -24,16 +24,32 @@ public sealed class KeyUseTests
         }
     }
 
-    [Fact]
-    public async Task A_call_of_a_backend_is_a_use_of_its_key()
+    [Theory]
+    [InlineData("GET", "/v1/customers?limit=1")]
+    [InlineData("GET", "/v1/models")]
+    [InlineData("POST", "/v1/providers/sandbox/test")]
+    public async Task A_call_of_a_backend_is_a_use_of_its_key(string method, string path)
     {
         var made = (await App.PostAsync("/v1/secret-keys", """{"name":"used"}""")).MustBe(201).Json;
         var before = DateTimeOffset.UtcNow.AddSeconds(-1);
 
-        (await new Backend(made.Text("key")).GetAsync("/v1/customers?limit=1")).MustBe(200);
+        (await Gateway.SendAsync(method, path, made.Text("key"), method == "POST" ? "{}" : null)).MustBe(200);
 
         var used = await Eventually.GetAsync(() => LastUseAsync("/v1/secret-keys", made.Text("id")), at => at is not null, "the use");
         Assert.True(used >= before);
+    }
+
+    [Theory]
+    [InlineData("/v1/models")]
+    [InlineData("/v1beta/models")]
+    public async Task A_list_of_models_is_a_use_of_the_key_that_asked_for_it(string path)
+    {
+        var user = await App.NewUserAsync(null);
+        var (id, key) = await App.NewKeyAsync(user.CustomerId);
+
+        (await Gateway.SendAsync("GET", path, key)).MustBe(200);
+
+        await Eventually.GetAsync(() => LastUseAsync($"/v1/customers/{user.CustomerId}/keys", id), at => at is not null, "the use");
     }
 
     static async Task<(string List, string Id)> NewKeyAsync(string kind)

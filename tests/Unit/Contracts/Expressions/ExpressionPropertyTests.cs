@@ -155,6 +155,8 @@ public sealed class ExpressionPropertyTests
     [InlineData("sum(map(1..10000, len(lines(lower(allData)))))", Failure.TooLong)]
     [InlineData("sum(map(1..10000, len(sha256(allData))))", Failure.TooLong)]
     [InlineData("reduce(1..10000, #acc + allData, '') == '' ? 1 : 0", Failure.TooMuch)]
+    [InlineData("let named = {(lower(allData)): 1}; len(toJSON(map(1..5000, named)))", Failure.TooMuch)]
+    [InlineData("len(filter(1..10000, lastChunk == nil))", null)] // decoded once
     public void What_would_take_too_long_or_too_much_fails(string source, string? reason)
     {
         var response = "[" + string.Join(",", Enumerable.Repeat("\"some text of a response\"", 40_000)) + "]";
