@@ -48,6 +48,7 @@ public sealed class RouteRulesTests
     [InlineData("\"path\": \"/x\", \"methods\": [\"get\"]", "methods[0] must be a method in capitals")]
     [InlineData("\"path\": \"/x\", \"headers\": {\"A B\": \"1\"}", "headers.A B must be a plain name")]
     [InlineData("\"path\": \"/x\", \"headers\": {\"A\": null}", "headers.A must have from 1 to")]
+    [InlineData("\"path\": \"/x\", \"request\": {\"setHeaders\": {\"A\": null}}", "request.setHeaders.A must have at most")]
     [InlineData("\"path\": \"/x\", \"request\": {\"setQuery\": {\"a\": null}}", "request.setQuery.a must have at most")]
     [InlineData("\"path\": \"/x\", \"priority\": 1001", "priority must be from -1000 to 1000")]
     [InlineData("\"path\": \"/x\", \"rewrite\": \"/{city}\"", "rewrite has the name 'city', which the path does not have")]
