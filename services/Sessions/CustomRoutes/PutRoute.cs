@@ -25,7 +25,7 @@ public static class PutRoute
         SeedPart.MustBeRight(RouteRules.Errors(route, "", providers.ToHashSet()));
         MustBeTenants(
             route, await db.ProjectRoutes.SingleOrDefaultAsync(one => one.ProjectId == caller.Project && one.Id == name, token));
-        if (await RouteWriter.WriteAsync(db, caller.Project, [route], token) is var (code, reason))
+        if (await RouteWriter.WriteAsync(db, caller.Project, [route], tenant: true, token) is var (code, reason))
             return Problems.Conflict(code, $"Nothing was changed: {reason}.");
         await db.SaveChangesAsync(token);
         await using (copies.ProjectChanging(caller.Project))

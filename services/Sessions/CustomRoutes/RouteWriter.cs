@@ -15,9 +15,10 @@ public static class RouteWriter
     const int MaxLengthPerProject = 1024 * 1024;
 
     /// <summary>Nothing is saved when there is a mistake.</summary>
+    /// <param name="tenant">A tenant writes them. What it has filled must not keep the operator's file from being applied.</param>
     /// <returns>What is wrong with them beside those that are stored. Null when nothing is.</returns>
     public static async Task<(string Code, string Reason)?> WriteAsync(
-        SessionsDb db, Guid project, IReadOnlyList<CustomRoute> routes, CancellationToken token)
+        SessionsDb db, Guid project, IReadOnlyList<CustomRoute> routes, bool tenant, CancellationToken token)
     {
         var stored = await db.ProjectRoutes.Where(route => route.ProjectId == project).ToDictionaryAsync(route => route.Id, token);
         foreach (var route in routes)
@@ -31,9 +32,9 @@ public static class RouteWriter
         if (await db.ProjectRoutes.Where(route => route.ProjectId != project && hosts.Contains(route.PublicHost!))
             .Select(route => route.PublicHost).FirstOrDefaultAsync(token) is { } taken)
             return ("host_taken", $"the host '{taken}' has routes for everybody in another project");
-        if (stored.Count > CustomRoute.MaxPerProject)
+        if (tenant && stored.Count > CustomRoute.MaxPerProject)
             return ("too_many_routes", $"the project would have more than {CustomRoute.MaxPerProject} routes");
-        if (stored.Values.Sum(route => (long)route.Definition.Length) > MaxLengthPerProject)
+        if (tenant && stored.Values.Sum(route => (long)route.Definition.Length) > MaxLengthPerProject)
             return ("too_large_routes", $"the project's routes would have more than {MaxLengthPerProject} characters together");
         return RouteRules.Tie([.. stored.Values.Select(Read)]) is { } tie ? ("routes_tie", tie) : null;
     }
