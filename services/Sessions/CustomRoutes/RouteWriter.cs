@@ -11,7 +11,7 @@ namespace LlmGateway.Sessions;
 /// </summary>
 public static class RouteWriter
 {
-    /// <summary>Of all definitions of a project, in characters: every proxy has them in memory.</summary>
+    /// <summary>Of all definitions of a project by calls, in characters: every proxy has them in memory.</summary>
     const int MaxLengthPerProject = 1024 * 1024;
 
     /// <summary>Nothing is saved when there is a mistake.</summary>
@@ -21,6 +21,7 @@ public static class RouteWriter
         SessionsDb db, Guid project, IReadOnlyList<CustomRoute> routes, bool tenant, CancellationToken token)
     {
         var stored = await db.ProjectRoutes.Where(route => route.ProjectId == project).ToDictionaryAsync(route => route.Id, token);
+        var known = stored.Count;
         foreach (var route in routes)
         {
             if (!stored.TryGetValue(route.Id, out var row))
@@ -32,7 +33,7 @@ public static class RouteWriter
         if (await db.ProjectRoutes.Where(route => route.ProjectId != project && hosts.Contains(route.PublicHost!))
             .Select(route => route.PublicHost).FirstOrDefaultAsync(token) is { } taken)
             return ("host_taken", $"the host '{taken}' has routes for everybody in another project");
-        if (tenant && stored.Count > CustomRoute.MaxPerProject)
+        if (tenant && stored.Count > Math.Max(known, CustomRoute.MaxPerProject))
             return ("too_many_routes", $"the project would have more than {CustomRoute.MaxPerProject} routes");
         if (tenant && stored.Values.Sum(route => (long)route.Definition.Length) > MaxLengthPerProject)
             return ("too_large_routes", $"the project's routes would have more than {MaxLengthPerProject} characters together");

@@ -67,9 +67,6 @@ public static partial class SeedRules
             .. Each(project.Models, $"{path}.models", (model, at) => Model(model, at, providers, apis)),
             .. Each(project.Models, $"{path}.models", (model, at) => OneQueryType(model, at, project.Providers ?? [])),
             .. Duplicates(project.Models, $"{path}.models", model => model.Id, "id"),
-            .. Must(
-                project.Routes is not { Count: > CustomRoute.MaxPerProject }, $"{path}.routes",
-                $"may have at most {CustomRoute.MaxPerProject} routes"),
             .. Each(project.Routes, $"{path}.routes", (route, at) => RouteRules.Errors(route, at, providers)),
             .. Duplicates(project.Routes, $"{path}.routes", route => route.Id, "id"),
             .. Each(project.Plans, $"{path}.plans", Plan),

@@ -93,21 +93,6 @@ public sealed class RouteRulesTests
     }
 
     [Fact]
-    public void A_file_has_so_many_routes_of_a_project_and_no_more()
-    {
-        Assert.Equal(CustomRoute.MaxPerProject, ReadProject(Routes(CustomRoute.MaxPerProject)).Routes!.Count);
-        Assert.Contains("routes may have at most 200 routes", Mistake(Routes(CustomRoute.MaxPerProject + 1)));
-
-        static string Routes(int count)
-        {
-            var routes = Enumerable.Range(1, count).Select(i => $$"""{"path": "/x/{{i}}", "provider": "p"}""");
-            return $$"""
-                "providers": [{"id": "p", "wire": "http", "baseUrl": "https://api.example.com"}], "routes": [{{string.Join(", ", routes)}}]
-                """;
-        }
-    }
-
-    [Fact]
     public void A_provider_of_any_api_has_no_models_and_raw_paths_need_a_type()
     {
         Assert.Contains("models[0].provider must speak a wire of models", Mistake("""
