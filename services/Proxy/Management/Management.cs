@@ -21,6 +21,7 @@ public static class Management
         ("/v1/query-types/{**rest}", ServiceCall.Sessions),
         // GET is also the inference wire's: Models.cs.
         ("/v1/models/{**rest}", ServiceCall.Sessions),
+        ("/v1/routes/{**rest}", ServiceCall.Sessions),
         ("/v1/plans/{**rest}", ServiceCall.Sessions),
         ("/v1/seed", ServiceCall.Sessions),
         ("/v1/wallets/{**rest}", ServiceCall.Wallet),

@@ -5,7 +5,8 @@ namespace LlmGateway.Proxy;
 
 /// <summary>
 /// <c>POST /v1/providers/{id}/test</c> → 200 <c>{ok, status, error, latencyMs}</c>: asks the provider for its list of models, with a key of
-/// its connection and as calls reach it. What it answers beside the status is shown to nobody.
+/// its connection and as calls reach it. Another API is asked for its base address, where it need not have anything: it is well when it
+/// answers and takes the key. What is answered beside the status is shown to nobody.
 /// </summary>
 public sealed class TestProvider(Identity identity, KeyUse keys, ManagementRates rates, Forwarding forwarding, TimeProvider time)
 {
@@ -52,8 +53,8 @@ public sealed class TestProvider(Identity identity, KeyUse keys, ManagementRates
             {
                 if (response is null)
                     return After(null, problem == UpstreamErrors.NotPublic ? "not_public" : "unreachable");
-                var error = response.IsSuccessStatusCode ? null : (int)response.StatusCode is 401 or 403 ? "refused" : "failed";
-                return After((int)response.StatusCode, error);
+                var status = (int)response.StatusCode;
+                return After(status, status is 401 or 403 ? "refused" : IsWell(upstream.Provider.Wire, status) ? null : "failed");
             }
         }
         catch (OperationCanceledException) when (!token.IsCancellationRequested)
@@ -66,10 +67,18 @@ public sealed class TestProvider(Identity identity, KeyUse keys, ManagementRates
 
     static HttpRequestMessage Question(Upstream upstream)
     {
-        var request = upstream.Request(
-            HttpMethod.Get, upstream.Provider.Wire == ProviderWire.Gemini ? "/v1beta/models" : "/v1/models");
+        var request = upstream.Request(HttpMethod.Get, PathOf(upstream.Provider.Wire), isOfApi: true);
         if (upstream.Provider.Wire == ProviderWire.Anthropic)
             request.Headers.TryAddWithoutValidation("anthropic-version", "2023-06-01");
         return request;
     }
+
+    static string PathOf(string wire) => wire switch
+    {
+        ProviderWire.Http => "",
+        ProviderWire.Gemini => "/v1beta/models",
+        _ => "/v1/models",
+    };
+
+    static bool IsWell(string wire, int status) => wire == ProviderWire.Http ? status < 500 : status is >= 200 and < 300;
 }

@@ -93,7 +93,7 @@ public static partial class RouteRules
     static IEnumerable<string> Header(KeyValuePair<string, string> header, string path) =>
     [
         .. Must(HeaderName.IsMatch(header.Key), $"{path}.{header.Key}", "must be a plain name"),
-        .. Must(header.Value.Length is > 0 and <= MaxValue && !header.Value.Any(char.IsControl), $"{path}.{header.Key}",
+        .. Must(header.Value is { Length: > 0 and <= MaxValue } && !header.Value.Any(char.IsControl), $"{path}.{header.Key}",
             $"must have from 1 to {MaxValue} characters, and * means any"),
     ];
 
@@ -155,7 +155,7 @@ public static partial class RouteRules
 
     static IEnumerable<string> Values(IReadOnlyDictionary<string, string>? values, string path) => (values ?? Empty).SelectMany(
         value => Must(
-            value.Value.Length <= MaxValue && !value.Value.Any(char.IsControl), $"{path}.{value.Key}",
+            value.Value is { Length: <= MaxValue } && !value.Value.Any(char.IsControl), $"{path}.{value.Key}",
             $"must have at most {MaxValue} characters, and none of control"));
 
     static IEnumerable<string> Must(bool isTrue, string path, string rule) => isTrue ? [] : [$"{path} {rule}"];

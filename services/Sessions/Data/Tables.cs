@@ -262,7 +262,10 @@ public sealed class ProjectRoute
     public required string Id { get; init; }
     /// <summary>A <see cref="Contracts.CustomRoute"/>, as JSON.</summary>
     public required string Definition { get; set; }
-    /// <summary>The host where everybody may call it; null where nobody may without a credential.</summary>
+    /// <summary>
+    /// The host where everybody may call it, also while it is switched off: nobody else gets the host meanwhile. Null where nobody may call
+    /// it without a credential.
+    /// </summary>
     public string? PublicHost { get; set; }
 }
 

@@ -10,7 +10,7 @@ public static class DeleteModel
 
     static async Task<IResult> HandleAsync(string id, HttpContext http, SessionsDb db, HotCopies copies, CancellationToken token)
     {
-        var (caller, name) = (http.Backend(), ListModels.NameIn(id));
+        var (caller, name) = (http.Backend(), SeedPart.NameIn(id));
         await using var transaction = await db.Database.BeginTransactionAsync(token);
         await SeedPart.LockAsync(db, caller, token);
         if (await ListModels.Of(db, caller.Project).SingleOrDefaultAsync(one => one.Id == name, token) is not { } model)

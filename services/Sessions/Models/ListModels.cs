@@ -15,15 +15,12 @@ public static class ListModels
         app.MapGet("/v1/models", async (HttpContext http, SessionsDb db, TimeProvider time, CancellationToken token) =>
             Results.Json(new { models = await ReadAsync(http.Backend(), null, db, time, token) }, SeedPart.Shown)).WithQuery();
         app.MapGet("/v1/models/{id}", async (string id, HttpContext http, SessionsDb db, TimeProvider time, CancellationToken token) =>
-            (await ReadAsync(http.Backend(), NameIn(id), db, time, token)).FirstOrDefault() is { } found
+            (await ReadAsync(http.Backend(), SeedPart.NameIn(id), db, time, token)).FirstOrDefault() is { } found
                 ? Results.Json(found, SeedPart.Shown)
                 : NotFound).WithQuery();
     }
 
     public static Problem NotFound => Problems.NotFound("model");
-
-    /// <summary>A slash in a model's name is escaped in an address, and the server does not decode this one escape.</summary>
-    public static string NameIn(string address) => address.Replace("%2F", "/", StringComparison.OrdinalIgnoreCase);
 
     /// <summary>A model that nobody offers any more is gone. Its row stays, because usage records refer to its prices.</summary>
     public static IQueryable<Model> Of(SessionsDb db, Guid project) => db.Models.Include(model => model.Providers)

@@ -20,7 +20,7 @@ public static class ListPrices
 
     static async Task<IResult> HandleAsync(string id, HttpContext http, SessionsDb db, CancellationToken token)
     {
-        var (caller, name, query) = (http.Backend(), ListModels.NameIn(id), new ListQuery(http.Request.Query));
+        var (caller, name, query) = (http.Backend(), SeedPart.NameIn(id), new ListQuery(http.Request.Query));
         var limit = query.Limit(DefaultPage, MaxPage);
         if (!await db.Models.AnyAsync(model => model.ProjectId == caller.Project && model.Id == name, token))
             return ListModels.NotFound;

@@ -14,7 +14,7 @@ public static class PutModel
     static async Task<IResult> HandleAsync(
         string id, HttpContext http, SessionsDb db, Envelope envelope, HotCopies copies, TimeProvider time, CancellationToken token)
     {
-        var (caller, name, now) = (http.Backend(), ListModels.NameIn(id), time.GetUtcNow());
+        var (caller, name, now) = (http.Backend(), SeedPart.NameIn(id), time.GetUtcNow());
         var seed = await SeedPart.ReadAsync<SeedModel>(http);
         SeedPart.MustBeNamed(seed.Id, name);
         seed = seed with { Id = name };

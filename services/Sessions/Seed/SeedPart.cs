@@ -8,8 +8,8 @@ using Microsoft.EntityFrameworkCore;
 namespace LlmGateway.Sessions;
 
 /// <summary>
-/// A part of a seed file as the body of a call, and as its answer: a project's settings, a provider, a model, a plan. The rules and the
-/// writers are those of files; a mistake is named by its path in the body.
+/// A part of a seed file as the body of a call, and as its answer: a project's settings, a provider, a model, a plan, a route. The rules
+/// and the writers are those of files; a mistake is named by its path in the body.
 /// </summary>
 public static class SeedPart
 {
@@ -58,6 +58,9 @@ public static class SeedPart
         }
     }
 
+    /// <summary>A slash in a name is escaped in an address, and the server does not decode this one escape.</summary>
+    public static string NameIn(string address) => address.Replace("%2F", "/", StringComparison.OrdinalIgnoreCase);
+
     /// <summary>Throws a 400 when the body names another thing than the address.</summary>
     public static void MustBeNamed(string? written, string inAddress, string member = "id")
     {
@@ -77,7 +80,7 @@ public static class SeedPart
     {
         var line = mistake.TrimStart('.');
         var end = line.IndexOfAny([' ', ':']);
-        return new(Problems.Invalid(line[..end], $"'{line[..end]}'{line[end..]}."));
+        return new(Problems.Invalid(line[..end], $"'{line[..end]}'{line[end..]}{(line[^1] is '.' or '?' ? "" : ".")}"));
     }
 
     /// <summary>

@@ -86,8 +86,10 @@ public sealed class SeedWriter(
             models.Write(model, $"{path}.models[{i}]");
         foreach (var (i, provider) in (seed.Providers ?? []).Index())
             models.MustHaveOneType(provider, $"{path}.providers[{i}]");
-        if (await RouteWriter.WriteAsync(db, project.Id, seed.Routes ?? [], token) is { } mistake)
+        if (await RouteWriter.WriteAsync(db, project.Id, seed.Routes ?? [], tenant: false, token) is var (_, mistake))
             throw new SeedException($"{path}.routes: {mistake}");
+        if (seed.Routes is { Count: > 0 })
+            await db.SaveChangesAsync(token); // another project of the file must not have the same host
         var plans = await PlanWriter.ReadAsync(db, project.Id, token);
         foreach (var plan in seed.Plans ?? [])
             plans.Write(plan);

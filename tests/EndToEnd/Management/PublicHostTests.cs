@@ -37,8 +37,8 @@ public sealed class PublicHostTests
     }
 
     /// <summary>What is wrong with a route of the project for everybody at the host; null when nothing is.</summary>
-    static Task<string?> WriteAsync(SessionsDb db, Guid project, string host) =>
-        RouteWriter.WriteAsync(db, project, [new("/v1/open", "weather") { Host = host, Public = true }], Token);
+    static async Task<string?> WriteAsync(SessionsDb db, Guid project, string host) => (await RouteWriter.WriteAsync(
+        db, project, [new("/v1/open", "weather") { Host = host, Public = true }], tenant: false, Token))?.Reason;
 
     /// <summary>The same, and nothing is stored.</summary>
     static async Task<string?> TryAsync(WebApplication app, Guid project, string host)

@@ -97,6 +97,19 @@ public sealed partial class SeedExportTests
              "queryType":"standard"}
             """)).MustBe(200);
         (await App.PutAsync("/v1/providers/none", """{"wire":"gemini","baseUrl":"https://gemini.example.com"}""")).MustBe(200);
+        (await App.PutAsync("/v1/providers/api", """
+            {"wire":"http","baseUrl":"https://api.example.com","auth":{"type":"query","name":"key","value":"d"},"queryType":"standard",
+             "rawPaths":["/free"]}
+            """)).MustBe(200);
+        (await App.PutAsync("/v1/routes/all%2Fof%20it", """
+            {"path":"/rows/{a}/{**rest}","match":"pattern","host":"*.example.com","methods":["GET","POST"],"headers":{"X-A":"*"},
+             "priority":-3,"provider":"api","rewrite":"/r/{a}","meter":"len(respBody.rows)","unit":"tokens","price":"0.000000000001",
+             "maxUnits":9,"identity":true,"request":{"deleteHeaders":["A"],"setHeaders":{"X-B":"${C}"},"deleteQuery":["c"],
+             "setQuery":{"${D}":"$${E}"}},"response":{"deleteHeaders":["E"],"setHeaders":{"X-F":"1"}}}
+            """)).MustBe(200);
+        (await App.PutAsync("/v1/routes/off", """
+            {"path":"/off","provider":"two-keys","meter":"2","fallbackUnits":1,"enabled":false}
+            """)).MustBe(200);
         (await App.PutAsync("/v1/models/several", """
             {"contextTokens":9,"maxOutputTokens":8,"kind":"chat","prices":{"input":"1","output":"2","perRequest":"0.01",
              "tiers":[{"aboveInput":5,"prices":{"input":"3","output":"4"}}]},
@@ -114,6 +127,7 @@ public sealed partial class SeedExportTests
         [
             "$${HOME}", "$$${X}", "n8n (2)", "narrow (2)", "${PROVIDER_TWO_KEYS_KEY_2}", "1.000000001", "2026-01-31T06:00:00",
             "\"of-keys\"", "\"standard\": 0", "\"overagePerToken\": \"0.1\"", "\"perRequest\": \"0.01\"", "usage:read",
+            "\"all/of it\"", "$${C}", "$$${E}", "\"price\": \"0.000000000001\"", "\"/free\"",
         ];
     }
 

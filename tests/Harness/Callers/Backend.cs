@@ -44,6 +44,9 @@ sealed class Backend(string key)
     /// <summary>A key of the same project that may read customers and nothing else.</summary>
     public static readonly Backend SeededNarrow = new("sk_live_seeded000000000000000000000000000000000");
 
+    /// <summary>A project whose routes and providers of HTTP APIs tests change.</summary>
+    public static readonly Backend Routed = new("sk_live_routed000000000000000000000000000000000");
+
     /// <summary>The project of <c>wires.seed.json</c>: the same models from providers of every wire.</summary>
     public static readonly Backend Wires = new("sk_live_wires00000000000000000000000000000000000");
 
