@@ -29,9 +29,8 @@ public static class RefundPayment
             return Problems.Invalid("reason", $"'reason' may have at most {MaxReason} characters.");
         if (input.Amount is { } wrong && (wrong.Nanos <= 0 || wrong.Nanos % Quote.NanosPerCent != 0))
             return Problems.Invalid("amount", "'amount' must be above 0 and have at most two decimals.");
-        if (!Ids.TryParse(Ids.Wallet, id, out var wallet))
-            return Problems.NotFound("wallet");
-        if (!Ids.TryParse(Ids.Payment, input.Payment, out var of) || await database.PaymentAsync(of, token) is not { } payment
+        if (!Ids.TryParse(Ids.Wallet, id, out var wallet) || !Ids.TryParse(Ids.Payment, input.Payment, out var of)
+            || await database.PaymentAsync(of, token) is not { } payment
             || (payment.Wallet, payment.Project, payment.Test) != (wallet, caller.Project, caller.Test))
             return Problems.NotFound("payment") with { Param = "payment" };
         var refund = Idempotency.EffectId(http, caller, $"/v1/wallets/{Ids.Show(Ids.Wallet, wallet)}/refunds");

@@ -40,8 +40,8 @@ public sealed class RefundTests
         Assert.Equal((refund, purchase.Id), (lines[1].Text("reference"), lines[2].Text("reference")));
         Assert.NotEmpty(lines[0].Text("reference"));
         var table = (await Backend.App.GetAsync($"{path}?format=csv")).MustBe(200).Text.Split('\n');
-        Assert.EndsWith($",Refund,{refund}", table[2]);
-        Assert.EndsWith($",Top-up,{purchase.Id}", table[3]);
+        Assert.EndsWith($",Refund,{refund},,", table[2]);
+        Assert.EndsWith($",Top-up,{purchase.Id},,", table[3]);
     }
 
     [Fact]
