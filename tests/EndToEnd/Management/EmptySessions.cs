@@ -6,7 +6,9 @@ using Npgsql;
 
 namespace LlmGateway.EndToEnd;
 
-/// <summary>Another Sessions beside the app's own, with the same settings, no broker and an empty database, which has applied a seed file.</summary>
+/// <summary>
+/// Another Sessions beside the app's own, with the same settings, no broker and an empty database, which has applied a seed file.
+/// </summary>
 sealed class EmptySessions : IAsyncDisposable
 {
     static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
