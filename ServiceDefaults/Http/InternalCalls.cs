@@ -58,6 +58,9 @@ public static class InternalCalls
             else
             {
                 http.Features.Set(call);
+                // Under it the caller finds in the audit what the call has changed.
+                if (call?.Principal is not null)
+                    http.Response.Headers["X-Request-Id"] = http.RequestId();
                 await next(http);
             }
         });
@@ -66,6 +69,16 @@ public static class InternalCalls
     /// <summary>The caller, as the edge identified it. Throws 401 for a call that was made for nobody.</summary>
     public static Principal Principal(this HttpContext http) =>
         http.Features.Get<ServiceCall>()?.Principal ?? throw new ProblemException(Problems.InternalOnly);
+
+    /// <summary>Who calls, as the audit and the ledger name it: the credential's id as it is shown.</summary>
+    public static string Actor(this Principal caller) => Ids.Show(
+        caller.Kind switch
+        {
+            CredentialKind.SecretKey => Ids.SecretKey,
+            CredentialKind.CustomerKey => Ids.Key,
+            _ => Ids.Session,
+        },
+        caller.Credential);
 
     /// <summary>The caller must be a backend with a secret key.</summary>
     public static Principal Backend(this HttpContext http) =>

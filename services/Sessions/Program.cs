@@ -7,7 +7,9 @@ var builder = WebApplication.CreateBuilder(args);
 builder.AddServiceDefaults("sessions", Failpoints.All);
 builder.AddOwnDatabase<SessionsDb>("sessions");
 builder.AddRedis();
-builder.AddMessaging();
+builder.AddMessaging(
+    bus => bus.AddConsumer<AuditConsumer>(),
+    new DurableEndpoint(KnownQueues.Audit, AuditConsumer.Configure));
 builder.AddOutbox();
 builder.AddSeed();
 builder.AddEnvelope();
@@ -54,8 +56,9 @@ app.MapDeleteResponse();
 app.MapListCatalogue();
 app.MapImportModels();
 
-// Keys that replace others
+// For operators: keys that replace others, changes that could not be kept
 app.MapReseal();
+app.MapErrorQueues();
 
 // End-user sessions
 app.MapMintSession();

@@ -28,6 +28,8 @@ public static class Routes
         ["GET /internal/catalogue"] = [Operator],
         ["POST /internal/catalogue/import"] = [Operator],
         ["POST /internal/reseal"] = [Operator],
+        ["GET /internal/error-queues"] = [Operator],
+        ["POST /internal/error-queues/retry"] = [Operator],
         ["POST /v1/sessions"] = [Proxy],
         ["POST /v1/sessions/refresh"] = [Proxy],
         ["GET /v1/sessions"] = [Proxy],

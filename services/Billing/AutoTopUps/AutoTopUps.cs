@@ -34,15 +34,6 @@ public sealed class AutoTopUps(
             _due.Raise();
     }
 
-    /// <summary>What was charged stays; what waits for its owner is ended. Repeatable.</summary>
-    public async Task TurnOffAsync(Guid wallet, CancellationToken token)
-    {
-        await using var off = database.Sql(
-            "update auto_top_up set status = 'off', reason = null, due_at = now() where wallet = $1", wallet);
-        await off.ExecuteNonQueryAsync(token);
-        await TellAsync(wallet, token);
-    }
-
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
         await ready.Task.WaitAsync(stoppingToken);

@@ -1,4 +1,5 @@
 using LlmGateway.ServiceDefaults;
+using Npgsql;
 
 namespace LlmGateway.Billing;
 
@@ -28,13 +29,14 @@ public static class RemoveCard
     }
 
     static async Task<IResult> DeleteAsync(
-        HttpContext http, SavedCards cards, AutoTopUps topUps, StripeModes modes, LedgerClient ledger, CancellationToken token)
+        HttpContext http, NpgsqlDataSource database, SavedCards cards, AutoTopUps topUps, StripeModes modes, LedgerClient ledger,
+        CancellationToken token)
     {
         var owner = await WalletOwner.FindAsync(http, http.Request.RouteValues["id"] as string, ledger, token);
         if (modes.Of(owner.Test) is not { } mode)
             return StartTopUp.NotSetUp(owner.Test);
-        await topUps.TurnOffAsync(owner.Wallet, token);
-        await cards.RemoveAsync(mode, owner.Wallet, token);
+        await SetAutoTopUp.TurnOffAsync(http, owner, database, topUps, token);
+        await cards.RemoveAsync(mode, owner, http, token);
         return Results.NoContent();
     }
 }

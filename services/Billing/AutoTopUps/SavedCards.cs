@@ -134,19 +134,29 @@ public sealed class SavedCards(NpgsqlDataSource database, StripeCalls stripe)
 
     /// <summary>
     /// Nobody can charge the card any more, and nothing is known of it here but which setup has saved it: what is told of that later saves
-    /// it no more. The setup that is open ends first, or a page could save the next card meanwhile. Repeatable.
+    /// it no more. The setup that is open ends first, or a page could save the next card meanwhile. Repeatable. Nor has the audit
+    /// anything of the card but that there was one.
     /// </summary>
-    public async Task RemoveAsync(StripeMode mode, Guid wallet, CancellationToken token)
+    public async Task RemoveAsync(StripeMode mode, WalletOwner owner, HttpContext http, CancellationToken token)
     {
-        await CancelAsync(mode, wallet, token);
-        if (await CardAsync(wallet, mode.Livemode, token) is not { } card)
+        await CancelAsync(mode, owner.Wallet, token);
+        if (await CardAsync(owner.Wallet, mode.Livemode, token) is not { } card)
             return;
         await stripe.DetachAsync(mode, card.Method, token);
-        await using var forget = database.Sql("""
+        var thing = owner.Thing("payment_method", "payment-method");
+        await using var connection = await database.OpenConnectionAsync(token);
+        await using var transaction = await connection.BeginTransactionAsync(token);
+        await connection.RunAsync(Database.FreeWhenIdle, token);
+        var forgotten = await connection.ChangeAsync("""
             update card_holder set method = null, brand = null, last4 = null, exp_month = null, exp_year = null, fingerprint = null
             where wallet = $1 and livemode = $2 and method = $3
-            """, wallet, mode.Livemode, card.Method);
-        await forget.ExecuteNonQueryAsync(token);
+            """, token, owner.Wallet, mode.Livemode, card.Method);
+        if (forgotten == 1)
+            await connection.AuditAsync(
+                http,
+                new($"{thing.Kind}.deleted", thing.Subject, new { Card = AuditedChange.Hidden }, null) { Customer = thing.Customer },
+                token);
+        await transaction.CommitAsync(CancellationToken.None);
     }
 
     /// <summary>

@@ -28,6 +28,9 @@ public static class SetAutoTopUp
 
     sealed record Wait(string Reason, DateTimeOffset? Until);
 
+    /// <summary>What the audit has of it.</summary>
+    sealed record Wish(Money Below, Money Amount, Money MonthlyCeiling, string Status);
+
     public static void MapSetAutoTopUp(this WebApplication app)
     {
         foreach (var path in (string[])["/v1/wallet/auto-top-up", "/v1/wallets/{id}/auto-top-up"])
@@ -53,17 +56,19 @@ public static class SetAutoTopUp
         if (await cards.CardAsync(owner.Wallet, mode.Livemode, token) is null)
             return Problems.Conflict(
                 "no_payment_method", "No card is saved for this wallet. Save one with POST /v1/wallet/payment-method first.");
-        await using var put = database.Sql("""
-            insert into auto_top_up as t (wallet, organization, project, customer, test, below, amount, ceiling)
-            values ($1, $2, $3, $4, $5, $6, $7, $8)
-            on conflict (wallet) do update set below = excluded.below, amount = excluded.amount, ceiling = excluded.ceiling,
-                status = case when t.reason = $9 and t.payment is not null then t.status else 'active' end,
-                reason = case when t.reason = $9 and t.payment is not null then t.reason end,
-                failures = case when t.status = 'active' then t.failures else 0 end, due_at = now()
-            """,
-            owner.Wallet, owner.Organization, owner.Project, owner.Customer, owner.Test, input.Below.Nanos, input.Amount.Nanos,
-            input.MonthlyCeiling.Nanos, AutoTopUp.Authentication);
-        await put.ExecuteNonQueryAsync(token);
+        await ChangeAsync(
+            http, owner, database,
+            connection => connection.ChangeAsync("""
+                insert into auto_top_up as t (wallet, organization, project, customer, test, below, amount, ceiling)
+                values ($1, $2, $3, $4, $5, $6, $7, $8)
+                on conflict (wallet) do update set below = excluded.below, amount = excluded.amount, ceiling = excluded.ceiling,
+                    status = case when t.reason = $9 and t.payment is not null then t.status else 'active' end,
+                    reason = case when t.reason = $9 and t.payment is not null then t.reason end,
+                    failures = case when t.status = 'active' then t.failures else 0 end, due_at = now()
+                """, token,
+                owner.Wallet, owner.Organization, owner.Project, owner.Customer, owner.Test, input.Below.Nanos, input.Amount.Nanos,
+                input.MonthlyCeiling.Nanos, AutoTopUp.Authentication),
+            token);
         await topUps.TellAsync(owner.Wallet, token);
         return await ShowAsync(owner.Wallet, mode, database, stripe, cards, trust, time, token);
     }
@@ -87,14 +92,37 @@ public static class SetAutoTopUp
         return await ShowAsync(owner.Wallet, modes.Of(owner.Test), database, stripe, cards, trust, time, token);
     }
 
-    /// <summary>What was charged stays; what waits for its owner is ended.</summary>
     static async Task<IResult> DeleteAsync(
-        HttpContext http, LedgerClient ledger, AutoTopUps topUps, CancellationToken token)
+        HttpContext http, NpgsqlDataSource database, LedgerClient ledger, AutoTopUps topUps, CancellationToken token)
     {
-        var owner = await OwnerAsync(http, ledger, token);
-        await topUps.TurnOffAsync(owner.Wallet, token);
+        await TurnOffAsync(http, await OwnerAsync(http, ledger, token), database, topUps, token);
         return Results.NoContent();
     }
+
+    /// <summary>What was charged stays; what waits for its owner is ended. Repeatable.</summary>
+    public static async Task TurnOffAsync(
+        HttpContext http, WalletOwner owner, NpgsqlDataSource database, AutoTopUps topUps, CancellationToken token)
+    {
+        await ChangeAsync(
+            http, owner, database,
+            connection => connection.ChangeAsync(
+                "update auto_top_up set status = 'off', reason = null, due_at = now() where wallet = $1", token, owner.Wallet),
+            token);
+        await topUps.TellAsync(owner.Wallet, token);
+    }
+
+    /// <summary>Whoever looks at the wallet meanwhile waits for its row.</summary>
+    static Task<int> ChangeAsync(
+        HttpContext http, WalletOwner owner, NpgsqlDataSource database, Func<NpgsqlConnection, Task<int>> change,
+        CancellationToken token) =>
+        database.ChangeAuditedAsync(
+            http, owner.Thing("auto_top_up", "auto-top-up"),
+            async connection => await AutoTopUpRows.ReadAsync(
+                connection.Sql($"select {AutoTopUpRows.Columns} from auto_top_up where wallet = $1 for update", owner.Wallet), token)
+                is [{ Status: not AutoTopUp.Off } row]
+                    ? new Wish(new(row.Below), new(row.Amount), new(row.Ceiling), row.Status)
+                    : null,
+            wish => wish, change, token);
 
     static Task<WalletOwner> OwnerAsync(HttpContext http, LedgerClient ledger, CancellationToken token) =>
         WalletOwner.FindAsync(http, http.Request.RouteValues["id"] as string, ledger, token);

@@ -41,11 +41,13 @@ public static class PutSeller
         if (Refuse(input) is { } refused)
             return refused;
         var seller = new Seller(input.Name.Trim(), input.Address.Trim(), input.TaxId, input.Email, input.TimeZone ?? "Etc/UTC");
-        await using var put = database.Sql("""
-            insert into seller (project, test, organization, content) values ($1, $2, $3, $4::jsonb)
-            on conflict (project, test) do update set content = excluded.content, changed_at = now()
-            """, caller.Project, caller.Test, caller.Organization, JsonSerializer.Serialize(seller, Defaults.Json));
-        await put.ExecuteNonQueryAsync(token);
+        await database.ChangeAuditedAsync(
+            http, new("seller", "invoices/seller"), connection => FindAsync(connection, caller, token), known => known,
+            connection => connection.ChangeAsync("""
+                insert into seller (project, test, organization, content) values ($1, $2, $3, $4::jsonb)
+                on conflict (project, test) do update set content = excluded.content, changed_at = now()
+                """, token, caller.Project, caller.Test, caller.Organization, JsonSerializer.Serialize(seller, Defaults.Json)),
+            token);
         invoicing.Wake();
         return await ShowAsync(seller, caller, database, token);
     }
@@ -53,11 +55,19 @@ public static class PutSeller
     static async Task<IResult> GetAsync(HttpContext http, NpgsqlDataSource database, CancellationToken token)
     {
         var caller = http.Backend();
-        await using var query = database.Sql(
+        Seller? seller;
+        await using (var connection = await database.OpenConnectionAsync(token))
+            seller = await FindAsync(connection, caller, token);
+        return seller is null ? Problems.NotFound("seller") : await ShowAsync(seller, caller, database, token);
+    }
+
+    static async Task<Seller?> FindAsync(NpgsqlConnection connection, Principal caller, CancellationToken token)
+    {
+        await using var query = connection.Sql(
             "select content from seller where project = $1 and test = $2", caller.Project, caller.Test);
         return await query.ExecuteScalarAsync(token) is string content
-            ? await ShowAsync(JsonSerializer.Deserialize<Seller>(content, Defaults.Json)!, caller, database, token)
-            : Problems.NotFound("seller");
+            ? JsonSerializer.Deserialize<Seller>(content, Defaults.Json)
+            : null;
     }
 
     /// <summary>Another mail address or time zone makes no other seller.</summary>

@@ -35,15 +35,17 @@ public static class CreatePromotion
         if (Refuse(input, time.GetUtcNow()) is { } refused)
             return refused;
         var (id, code) = (Idempotency.EffectId(http, caller, "/v1/promotions"), Promotion.CodeOf(input.Code)!);
-        await using (var insert = database.Sql("""
-            insert into promotion (
-                id, organization, project, test, code, amount, expires_at, lot_days, max_redemptions, per_customer)
-            values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) on conflict do nothing
-            """,
-            id, caller.Organization, caller.Project, caller.Test, code, input.Amount.Nanos,
-            input.ExpiresAt?.ToUniversalTime(), input.LotDays, input.MaxRedemptions,
-            input.PerCustomer))
-            await insert.ExecuteNonQueryAsync(token);
+        await Promotion.ChangeAsync(
+            database, http, id,
+            connection => connection.ChangeAsync("""
+                insert into promotion (
+                    id, organization, project, test, code, amount, expires_at, lot_days, max_redemptions, per_customer)
+                values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) on conflict do nothing
+                """, token,
+                id, caller.Organization, caller.Project, caller.Test, code, input.Amount.Nanos,
+                input.ExpiresAt?.ToUniversalTime(), input.LotDays, input.MaxRedemptions,
+                input.PerCustomer),
+            token);
         if (await Promotion.FindAsync(database, id, token) is not { } made)
             return Problems.Conflict("promotion_exists", $"There is a promotion with the code '{code}' already.", "code");
         return IsOf(input, made)

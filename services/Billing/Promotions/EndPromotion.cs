@@ -25,8 +25,11 @@ public static class EndPromotion
     {
         if (await FindAsync(id, http, database, token) is not { } promotion)
             return Problems.NotFound("promotion");
-        await using var end = database.Sql("update promotion set ended_at = now() where id = $1 and ended_at is null", promotion.Id);
-        await end.ExecuteNonQueryAsync(token);
+        await Promotion.ChangeAsync(
+            database, http, promotion.Id,
+            connection => connection.ChangeAsync(
+                "update promotion set ended_at = now() where id = $1 and ended_at is null", token, promotion.Id),
+            token);
         return Results.NoContent();
     }
 

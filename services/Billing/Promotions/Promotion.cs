@@ -1,3 +1,4 @@
+using LlmGateway.Contracts;
 using LlmGateway.ServiceDefaults;
 using Npgsql;
 
@@ -47,8 +48,24 @@ public sealed record Promotion(
         return found;
     }
 
+    const string ById = $"select {Columns} from promotion where id = $1";
+
     public static async Task<Promotion?> FindAsync(NpgsqlDataSource database, Guid id, CancellationToken token) =>
-        await ReadAsync(database.Sql($"select {Columns} from promotion where id = $1", id), token) is [var one] ? one : null;
+        await ReadAsync(database.Sql(ById, id), token) is [var one] ? one : null;
+
+    /// <summary>Makes, changes or ends a promotion, which the audit is told: all but its code, which is worth money.</summary>
+    /// <returns>How many rows were changed.</returns>
+    public static Task<int> ChangeAsync(
+        NpgsqlDataSource database, HttpContext http, Guid id, Func<NpgsqlConnection, Task<int>> change, CancellationToken token) =>
+        database.ChangeAuditedAsync(
+            http, new("promotion", Ids.Show(Ids.Promotion, id)) { Verb = "ended" },
+            async connection => await ReadAsync(connection.Sql(ById, id), token) is [var one] ? one : null,
+            one => new
+            {
+                Code = AuditedChange.Hidden, Amount = new Money(one.Amount), one.ExpiresAt, one.LotDays, one.MaxRedemptions,
+                one.PerCustomer, one.EndedAt,
+            },
+            change, token);
 
     public static async Task<Promotion?> FindAsync(
         NpgsqlDataSource database, Guid project, bool test, string code, CancellationToken token) =>

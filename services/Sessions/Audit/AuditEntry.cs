@@ -23,30 +23,28 @@ public sealed class AuditEntry
     public string? RequestId { get; init; }
 }
 
-/// <summary>Who changes something: a credential by its id, or <see cref="Seed"/>.</summary>
+/// <summary>Who changes something here: a credential by its id, or <see cref="Seed"/>.</summary>
 /// <param name="At">When.</param>
 public sealed record Author(string Actor, string? RequestId, DateTimeOffset At)
 {
     public const string Seed = "seed";
 
-    /// <summary>Says for whom this request changes what it changes, and tells the caller the id under which that is found.</summary>
+    const string InLedger = "secret-key:";
+
+    /// <summary>Says for whom this request changes what it changes.</summary>
     public static void UseAuthor(WebApplication app) => app.Use((http, next) =>
     {
         if (http.Features.Get<ServiceCall>()?.Principal is { } caller)
         {
-            http.Response.Headers["X-Request-Id"] = http.RequestId();
             var now = http.RequestServices.GetRequiredService<TimeProvider>().GetUtcNow();
-            http.RequestServices.GetRequiredService<SessionsDb>().Author = new(NameOf(caller), http.RequestId(), now);
+            http.RequestServices.GetRequiredService<SessionsDb>().Author = new(caller.Actor(), http.RequestId(), now);
         }
         return next(http);
     });
 
-    public static string NameOf(Principal caller) => Ids.Show(
-        caller.Kind switch
-        {
-            CredentialKind.SecretKey => Ids.SecretKey,
-            CredentialKind.CustomerKey => Ids.Key,
-            _ => Ids.Session,
-        },
-        caller.Credential);
+    /// <summary>As the audit names who is named otherwise in the ledger's older entries: a secret key by its bare id.</summary>
+    public static string Named(string actor) =>
+        actor.StartsWith(InLedger, StringComparison.Ordinal) && Guid.TryParseExact(actor[InLedger.Length..], "N", out var key)
+            ? Ids.Show(Ids.SecretKey, key)
+            : actor;
 }

@@ -6,7 +6,7 @@ using Microsoft.EntityFrameworkCore;
 namespace LlmGateway.Sessions;
 
 /// <summary>A change as the project's backend sees it.</summary>
-/// <param name="Actor">The id of the credential that changed it, or <c>seed</c>.</param>
+/// <param name="Actor">The id of the credential that changed it, or <c>seed</c>, or the name of a service.</param>
 /// <param name="Before">What differs. Null where there was nothing, and where it was of a customer that was deleted.</param>
 public sealed record AuditView(
     string Id, DateTimeOffset At, string Actor, string Action, string Subject, JsonElement? Before, JsonElement? After, string? RequestId)
@@ -42,8 +42,11 @@ public static class ListAudit
             entries = entries.Where(entry => entry.At >= from);
         if (query.Time("to") is { } to)
             entries = entries.Where(entry => entry.At < to);
-        if (query.Text("actor") is { } actor)
+        if (query.Text("actor") is { } named)
+        {
+            var actor = Author.Named(named);
             entries = entries.Where(entry => entry.Actor == actor);
+        }
         if (query.Text("subject") is { } subject)
         {
             var under = $"{subject}/";

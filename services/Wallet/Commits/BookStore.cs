@@ -203,6 +203,7 @@ public static class BookStore
         Entries.AddTo(batch, book.Entries, book.BookedAt);
         LotRows.AddTo(batch, book);
         EventRows.AddTo(batch, book);
+        ChangeRows.AddTo(batch, book);
         if (batch.BatchCommands.Count > 0)
             await batch.ExecuteNonQueryAsync(token);
     }

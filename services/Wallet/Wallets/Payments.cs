@@ -114,7 +114,7 @@ public static class Payments
     static async Task<IResult> SetFrozenAsync(Guid wallet, HttpContext http, Writer writer, RedisClient redis)
     {
         var frozen = (await Body.ReadAsync<SetFrozen>(http)).Frozen;
-        if (await writer.RunAsync(new Freeze(wallet, frozen, Freezer.Billing)) is Answer.Refused)
+        if (await writer.RunAsync(new Freeze(wallet, frozen, Freezer.Billing) { Actor = ServiceCall.Billing }) is Answer.Refused)
             return Problems.NotFound("wallet");
         if (frozen)
             await redis.PublishAsync(Invalidation.Channel, new Invalidation(Invalidation.RegisterFrozen, wallet.ToString("N")));

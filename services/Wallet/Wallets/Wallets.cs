@@ -80,7 +80,7 @@ public static class Wallets
             new(wallet, Unit.Usd, principal.Organization, principal.Project, customer, principal.Test),
             [input.Amount.Nanos])
         {
-            Actor = $"secret-key:{principal.Credential:N}", Text = input.Reason, ExpiresAt = ToMilliseconds(input.ExpiresAt),
+            Actor = principal.Actor(), Text = input.Reason, ExpiresAt = ToMilliseconds(input.ExpiresAt),
         });
         Failpoint.Hit("wallet.adjusted");
         await balances.RefreshAsync(wallet, http.RequestAborted);
@@ -107,7 +107,7 @@ public static class Wallets
         if (await FindAsync(id, http, database) is null)
             return Problems.NotFound("wallet");
         Ids.TryParse(Ids.Wallet, id, out var wallet);
-        await writer.RunAsync(new Freeze(wallet, frozen));
+        await writer.RunAsync(new Freeze(wallet, frozen) { Actor = http.Backend().Actor(), RequestId = http.RequestId() });
         if (frozen)
             await redis.PublishAsync(Invalidation.Channel, new Invalidation(Invalidation.RegisterFrozen, wallet.ToString("N")));
         return await ShowAsync(id, http, database);

@@ -1,10 +1,17 @@
 using System.Text.Json;
+using LlmGateway.Contracts;
+using Npgsql;
 
 namespace LlmGateway.EndToEnd;
 
 /// <summary>Who changed what, as the project's backend reads it.</summary>
 public sealed class AuditTests
 {
+    /// <summary>
+    /// A Sessions that another test runs beside the app's may take what is told this one, and gives it back after half a minute.
+    /// </summary>
+    public static readonly TimeSpan Patience = TimeSpan.FromMinutes(2);
+
     static readonly Backend App = Backend.Managed;
 
     [Fact]
@@ -108,6 +115,69 @@ public sealed class AuditTests
     }
 
     [Fact]
+    public async Task Who_has_frozen_a_wallet_and_let_it_go_is_there_with_the_wallet_s_customer()
+    {
+        var user = await App.NewUserAsync(null);
+        foreach (var verb in (string[])["freeze", "freeze", "unfreeze"])
+            (await App.PostAsync($"/v1/wallets/{user.WalletId}/{verb}", "{}")).MustBe(200);
+
+        var entries = await ToldAsync($"subject={user.CustomerId}/wallet", 2);
+
+        Assert.Equal(["wallet.unfrozen", "wallet.frozen"], entries.Select(entry => entry.Text("action")));
+        Assert.Equal(
+            ("""{"frozenBy":[],"status":"active"}""", """{"frozenBy":["owner"],"status":"frozen"}"""),
+            (Sorted(entries[1].GetProperty("before")), Sorted(entries[1].GetProperty("after"))));
+        var own = (await EntriesAsync($"subject={user.CustomerId}")).Single(entry => entry.Text("action") == "customer.created");
+        Assert.All(entries, entry => Assert.Equal(own.Text("actor"), entry.Text("actor")));
+    }
+
+    [Fact]
+    public async Task An_endpoint_of_webhooks_is_there_with_where_it_led_before_and_never_with_its_secret()
+    {
+        var url = $"http://127.0.0.1:9/{Guid.NewGuid():N}";
+        var made = (await App.PostAsync("/v1/webhooks", $$"""{"url":"{{url}}"}""")).MustBe(201).Json;
+        var path = $"/v1/webhooks/{made.Text("id")}";
+        (await App.PatchAsync(path, $$"""{"url":"{{url}}/mine"}""")).MustBe(200);
+        (await App.PatchAsync(path, $$"""{"url":"{{url}}/mine"}""")).MustBe(200);
+        var rotated = (await App.PostAsync($"{path}/rotate-secret", """{"overlapSeconds":0}""")).MustBe(200).Json;
+        (await App.DeleteAsync(path)).MustBe(200);
+        (await App.DeleteAsync(path)).MustBe(200);
+
+        var entries = await ToldAsync($"subject={made.Text("id")}", 4);
+
+        Assert.Equal(
+            ["webhook.deleted", "webhook.secret_rotated", "webhook.changed", "webhook.created"],
+            entries.Select(entry => entry.Text("action")));
+        Assert.Equal(
+            ($$"""{"url":"{{url}}"}""", $$"""{"url":"{{url}}/mine"}"""),
+            (Sorted(entries[2].GetProperty("before")), Sorted(entries[2].GetProperty("after"))));
+        Assert.Equal("(hidden)", entries[1].GetProperty("after").Text("secret"));
+        var all = string.Concat(entries.Select(entry => entry.GetRawText()));
+        Assert.DoesNotContain(made.Text("secret"), all);
+        Assert.DoesNotContain(rotated.Text("secret"), all);
+    }
+
+    [Fact]
+    public async Task What_other_services_tell_of_a_customer_is_erased_with_the_customer_and_comes_empty_afterwards()
+    {
+        var user = await App.NewUserAsync(null);
+        var subject = $"{user.CustomerId}/wallet";
+        (await App.PostAsync($"/v1/wallets/{user.WalletId}/freeze", "{}")).MustBe(200);
+        await ToldAsync($"subject={subject}", 1);
+
+        (await App.DeleteAsync($"/v1/customers/{user.CustomerId}")).MustBe(204);
+        var project = (await App.GetAsync("/v1/projects")).MustBe(200).Json.Items("projects").Single().Text("id");
+        await TellAsync(new(
+            Ids.New(), Guid.ParseExact(project["prj_".Length..], "N"), false, user.Customer, "skey_1", "wallet.unfrozen", subject,
+            """{"status":"frozen"}""", """{"status":"active"}""", null, DateTimeOffset.UtcNow));
+
+        var left = await ToldAsync($"subject={subject}", 2);
+        Assert.Equal(["wallet.unfrozen", "wallet.frozen"], left.Select(entry => entry.Text("action")));
+        Assert.All(left, entry => Assert.Equal(
+            (JsonValueKind.Null, JsonValueKind.Null), (entry.GetProperty("before").ValueKind, entry.GetProperty("after").ValueKind)));
+    }
+
+    [Fact]
     public async Task What_a_seed_made_says_so()
     {
         var entries = await EntriesAsync("subject=providers/sandbox&actor=seed", Backend.Other);
@@ -131,6 +201,24 @@ public sealed class AuditTests
             command.Parameters.Add(new() { Value = user.Customer });
             Assert.Contains("audit entry", (await Assert.ThrowsAsync<Npgsql.PostgresException>(
                 () => command.ExecuteNonQueryAsync(TestContext.Current.CancellationToken))).MessageText);
+        }
+    }
+
+    /// <summary>What other services tell comes a moment later.</summary>
+    static Task<List<JsonElement>> ToldAsync(string query, int count) =>
+        Eventually.GetAsync(() => EntriesAsync(query), found => found.Count >= count, $"{count} entries of {query}", Patience);
+
+    /// <summary>As a service does that has decided it, and whose relay publishes it twice.</summary>
+    static async Task TellAsync(Changed change)
+    {
+        await using var database = NpgsqlDataSource.Create(Stack.Connection("billing"));
+        for (var i = 0; i < 2; i++)
+        {
+            await using var insert = database.CreateCommand(
+                "insert into outbox_message (id, type, body, created_at) values (gen_random_uuid(), $1, $2::jsonb, now())");
+            insert.Parameters.Add(new() { Value = typeof(Changed).FullName! });
+            insert.Parameters.Add(new() { Value = JsonSerializer.Serialize(change, ServiceDefaults.Defaults.Json) });
+            await insert.ExecuteNonQueryAsync(TestContext.Current.CancellationToken);
         }
     }
 

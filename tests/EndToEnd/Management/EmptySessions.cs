@@ -6,7 +6,9 @@ using Npgsql;
 
 namespace LlmGateway.EndToEnd;
 
-/// <summary>Another Sessions beside the app's own, with the same settings and an empty database, which has applied a seed file.</summary>
+/// <summary>
+/// Another Sessions beside the app's own, with the same settings, no broker and an empty database, which has applied a seed file.
+/// </summary>
 sealed class EmptySessions : IAsyncDisposable
 {
     static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
@@ -39,6 +41,8 @@ sealed class EmptySessions : IAsyncDisposable
         {
             Database = $"sessions_{Ids.New():N}",
         }.ConnectionString;
+        // It would take from the app's own what that is told.
+        start.Environment["ConnectionStrings__rabbitmq"] = "amqp://127.0.0.1:9";
         start.Environment["LLMGATEWAY_SEED"] = file;
         start.Environment["Sessions__KeyFile"] = Path.Combine(folder, "keys.json");
         foreach (var (name, value) in variables)
@@ -62,7 +66,7 @@ sealed class EmptySessions : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
-        await Outage.TrySignalAsync("TERM", _process.Id);
+        _process.Kill(); // its database is nobody's
         using var limit = new CancellationTokenSource(Patience);
         await _process.WaitForExitAsync(limit.Token);
         _process.Dispose();

@@ -295,7 +295,7 @@ public sealed class DeliveryTests : OnOwnWebhooks
 
         // What the relay would publish; its consumer is called by hand.
         var told = JsonSerializer.Deserialize<PublicEvent>(
-            Assert.Single(await _webhooks.RowsAsync("select body from outbox_message")), Defaults.Json)!;
+            Assert.Single(await _webhooks.RowsAsync("select body from outbox_message where subject is not null")), Defaults.Json)!;
         _listener.AnswerWith(200);
         await _webhooks.AddEndpointAsync(_listener.Url + "/other");
         await _webhooks.KeepAsync(told);

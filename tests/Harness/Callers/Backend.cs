@@ -35,6 +35,9 @@ sealed class Backend(string key)
     /// <summary>The same project, test world.</summary>
     public static readonly Backend ManagedTest = new("sk_test_managed00000000000000000000000000000000");
 
+    /// <summary>A project of which one class of tests changes all that a key can change.</summary>
+    public static readonly Backend Audited = new("sk_live_audited00000000000000000000000000000000");
+
     /// <summary>A project that has one of everything, for exports.</summary>
     public static readonly Backend Exported = new("sk_live_exported0000000000000000000000000000000");
 

@@ -87,6 +87,14 @@ public sealed class AuditTests : IDisposable
         Assert.Single(_db.ChangeTracker.Entries<AuditEntry>(), entry => entry.State == EntityState.Added);
     }
 
+    [Theory]
+    [InlineData("secret-key:0199aa0000007000800000000000abcd", "skey_0199aa0000007000800000000000abcd")]
+    [InlineData("skey_0199aa0000007000800000000000abcd", "skey_0199aa0000007000800000000000abcd")]
+    [InlineData("secret-key:x", "secret-key:x")]
+    [InlineData("seed", "seed")]
+    public void A_key_is_also_found_by_the_name_that_the_ledger_had_for_it(string named, string actor) =>
+        Assert.Equal(actor, Author.Named(named));
+
     [Fact]
     public void Nothing_is_changed_by_nobody()
     {
