@@ -68,7 +68,8 @@ public sealed class RouteMeter(CustomRoute route, MeteringExpression expression,
     MeterReading Estimate(string reason) => _meter.Estimate(facts.RequestBody.Span, reason) is { } counted
         ? Tokens(counted)
         : new(
-            TokensOf(facts.RequestBody.Length / BytesPerToken, (_bytes + BytesPerToken - 1) / BytesPerToken), Estimated: true, reason, null);
+            TokensOf(facts.RequestBody.Length / BytesPerToken, (_bytes + BytesPerToken - 1) / BytesPerToken),
+            Estimated: true, reason, RawUsage: null);
 
     static MeterReading Tokens(MeterReading known) => known with { Usage = TokensOf(known.Usage.InputTokens, known.Usage.OutputTokens) };
 
