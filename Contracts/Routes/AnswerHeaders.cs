@@ -15,8 +15,9 @@ public static class AnswerHeaders
         "Trailer", "Transfer-Encoding", "Upgrade", "Content-Length", "HTTP2-Settings", "Via",
     ];
 
-    static readonly FrozenSet<string> Ours = new[]
-    {
+    static readonly FrozenSet<string> Ours = Names(
+    [
+        .. OfConnection,
         // A browser would keep or obey them for this origin, where other tenants' answers come from, too.
         "Set-Cookie", "Set-Cookie2", "Clear-Site-Data", "Strict-Transport-Security", "Public-Key-Pins", "Alt-Svc", "NEL", "Report-To",
         "Reporting-Endpoints", "Service-Worker-Allowed", "Refresh", "Origin-Agent-Cluster", "WWW-Authenticate", "Authentication-Info",
@@ -27,10 +28,12 @@ public static class AnswerHeaders
         "OpenAI-Organization", "OpenAI-Project", "anthropic-organization-id",
         // Said by us.
         "X-Request-Id", "X-Query-Type", "x-should-retry", "Idempotent-Replayed",
-    }.Concat(OfConnection).ToFrozenSet(StringComparer.OrdinalIgnoreCase);
+    ]);
 
     static readonly string[] OursFrom =
         ["Access-Control-", "X-LLMGateway-", "X-RateLimit-", "anthropic-ratelimit-", "Proxy-", "Cross-Origin-", "X-Accel-"];
+
+    static FrozenSet<string> Names(IEnumerable<string> names) => names.ToFrozenSet(StringComparer.OrdinalIgnoreCase);
 
     public static bool MayBeSaid(string name) => !Ours.Contains(name)
         && !Array.Exists(OursFrom, beginning => name.StartsWith(beginning, StringComparison.OrdinalIgnoreCase));
