@@ -67,11 +67,14 @@ public sealed class RouteMeter(CustomRoute route, MeteringExpression expression,
     /// <summary>By the counts of the answer's wire, and where that is unknown by its length.</summary>
     MeterReading Estimate(string reason) => _meter.Estimate(facts.RequestBody.Span, reason) is { } counted
         ? Tokens(counted)
-        : new(
-            TokensOf(facts.RequestBody.Length / BytesPerToken, (_bytes + BytesPerToken - 1) / BytesPerToken),
-            Estimated: true, reason, RawUsage: null);
+        : Tokens(MeterReading.OfCounts(
+            facts.RequestBody.Length / BytesPerToken, (_bytes + BytesPerToken - 1) / BytesPerToken, reason, rawUsage: null));
 
-    static MeterReading Tokens(MeterReading known) => known with { Usage = TokensOf(known.Usage.InputTokens, known.Usage.OutputTokens) };
+    MeterReading Tokens(MeterReading known)
+    {
+        var usage = TokensOf(known.Usage.InputTokens, known.Usage.OutputTokens);
+        return Billed(known with { Usage = usage }, usage.InputTokens + usage.OutputTokens);
+    }
 
     static Usage TokensOf(long input, long output)
     {
@@ -91,10 +94,20 @@ public sealed class RouteMeter(CustomRoute route, MeteringExpression expression,
     {
         units = Math.Min(units, CustomRoute.MostUnits);
         if (route.Unit == CustomRoute.Tokens)
-            return new(TokensOf(0, units), isEstimated, reason, null);
+            return Billed(new(TokensOf(0, units), isEstimated, reason, null), units);
         _requests = units;
-        return new(new Usage { [Meter.Request] = units }, isEstimated, reason, null);
+        return Billed(new(new Usage { [Meter.Request] = units }, isEstimated, reason, null), units);
     }
+
+    /// <summary>What is beyond the bound is counted, and costs no money: sums of what an expression may say would not be money.</summary>
+    MeterReading Billed(MeterReading reading, long units) =>
+        route.Price is { } price && route.Bound(expression.Constant) is { } most && units > most
+            ? reading with
+            {
+                Bound = UpperBound.OfRequests(most, price).Cost(0),
+                Reason = reading.Reason is null ? ModelCall.Capped : $"{reading.Reason}, {ModelCall.Capped}",
+            }
+            : reading;
 
     protected override void Dispose(bool disposing)
     {

@@ -131,6 +131,21 @@ public sealed class RouteMeterTests
         Assert.True(Cost.Of(reading.Usage, prices) > 0);
     }
 
+    /// <summary>Limits count all of it. Where money is sold, sums of anything that an expression may say would not be money.</summary>
+    [Theory]
+    [InlineData(CustomRoute.Requests), InlineData(CustomRoute.Tokens)]
+    public void What_is_beyond_the_bound_is_counted_and_costs_no_more_than_was_held(string unit)
+    {
+        var route = new CustomRoute("/x", "p") { Unit = unit, Meter = "responseBytes", MaxUnits = 10, Price = new(1_000_000_000_000) };
+        using var meter = new RouteMeter(route, Metered.Parse(route.Meter), new Facts(), isStream: false);
+        meter.Push(new byte[10]);
+        Assert.Equal((null, null), (meter.SoFar().Bound, meter.SoFar().Reason));
+        meter.Push(new byte[1]);
+        var reading = meter.Settle(isWhole: true);
+        Assert.Equal((10 * 1_000L, "capped"), (reading.Bound, reading.Reason));
+        Assert.Equal(11, unit == CustomRoute.Tokens ? Tokens(reading) : meter.Requests);
+    }
+
     /// <summary>Its default would be taken for a count.</summary>
     [Theory]
     [InlineData(Seed)]
