@@ -59,6 +59,10 @@ public sealed class ResponseCollector(Needs needs)
         };
     }
 
+    /// <summary>How much has come so far, and nothing of what it says. More may be pushed after that.</summary>
+    public KeptResponse SoFar =>
+        new() { Bytes = _bytes, EventCount = _eventCount, Lines = _lines.Lines, FilledLines = _lines.FilledLines };
+
     void See(scoped StreamEvent e)
     {
         if (_eventCount < needs.FirstEvents)

@@ -34,7 +34,7 @@ public sealed class MeteringExpression
         (Source, Tree) = (source, tree);
         (_readings, Needs) = Readings.Find(tree);
         Collect(tree);
-        ReadsAnswer = Needs != new Needs() || Reads(Variables.Usage);
+        ReadsAnswer = Needs.Content || Reads(Variables.Usage);
         if (_words.Count == 0)
             Constant = Measure(new()).Units;
     }
@@ -55,7 +55,7 @@ public sealed class MeteringExpression
     /// <summary>What must be kept of the response.</summary>
     public Needs Needs { get; }
 
-    /// <summary>It depends on what the response says, and not only on how long it is.</summary>
+    /// <summary>It depends on what the response says, and not only on how many bytes, lines and events it has.</summary>
     public bool ReadsAnswer { get; }
 
     /// <summary>It depends on the request's body.</summary>

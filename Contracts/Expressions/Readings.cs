@@ -45,12 +45,21 @@ public sealed record Needs
     /// <summary>Counts of lines, and the last one.</summary>
     public bool Lines { get; init; }
 
+    /// <summary>Something of what it says. Without that it is only counted, and what has come of it can be counted, too.</summary>
+    public bool Content { get; init; }
+
     public bool AnyEvents => LastData || EventCount || FirstEvents + LastEvents > 0;
 
     /// <summary>Most events that are kept at either end; further ones need the whole response.</summary>
     public const int MaxEvents = 16;
 
-    internal Needs With(Kept kept) => kept.What switch
+    internal Needs With(Kept kept) => WithPart(kept) with
+    {
+        Content = Content
+            || kept.What is not (Reading.EventCount or Reading.LineCount or Reading.FilledLineCount or Reading.ByteCount),
+    };
+
+    Needs WithPart(Kept kept) => kept.What switch
     {
         Reading.Whole or Reading.Json or Reading.Events => this with { Whole = true },
         Reading.LastData => this with { LastData = true },

@@ -13,6 +13,12 @@ public sealed record CustomRoute(string Path, string Provider)
     /// <summary>Most routes of a project.</summary>
     public const int MaxPerProject = 200;
 
+    /// <summary>Most units of one answer that are believed. At the highest price they cost no more than money can be.</summary>
+    public const long MostUnits = 1_000_000_000;
+
+    /// <summary>The name that raw calls have in the place of a route's, so that no route has it.</summary>
+    public const string AnyCall = "*";
+
     /// <summary>What is counted.</summary>
     public const string Requests = "requests", Tokens = "tokens";
 
@@ -25,8 +31,21 @@ public sealed record CustomRoute(string Path, string Provider)
     /// <summary>A host name, or <c>*.</c> and one, for any name directly before it. Null: every host.</summary>
     public string? Host { get; init; }
 
-    /// <summary>In capitals. Null: every method.</summary>
+    /// <summary>In capitals. Null: <see cref="UsualMethods"/>.</summary>
     public IReadOnlyList<string>? Methods { get; init; }
+
+    /// <summary>What a route takes that names no methods. <c>HEAD</c> comes as <c>GET</c>.</summary>
+    public static readonly IReadOnlyList<string> UsualMethods = ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
+
+    /// <summary>
+    /// No route takes them. Servers answer the first two with the request that they got, and that has our credential in it; the last one is
+    /// for connections.
+    /// </summary>
+    public static readonly IReadOnlyList<string> RefusedMethods = ["TRACE", "TRACK", "CONNECT"];
+
+    public bool TakesMethod(string method) => Methods is { } named
+        ? named.Contains(method, StringComparer.Ordinal) && !RefusedMethods.Contains(method, StringComparer.Ordinal)
+        : UsualMethods.Contains(method, StringComparer.Ordinal);
 
     /// <summary>Headers that a request must have, with this value or, where it is <c>*</c>, with any.</summary>
     public IReadOnlyDictionary<string, string>? Headers { get; init; }
@@ -51,18 +70,26 @@ public sealed record CustomRoute(string Path, string Provider)
 
     /// <summary>
     /// The most units that an answer may be worth, which is held before. Null: what the expression says by itself, and where that depends
-    /// on the answer <see cref="UsualTokens"/> or <see cref="UsualRequests"/>.
+    /// on the call <see cref="UsualRequests"/>. Tokens have no usual number: what a plan asks for those beyond its quota is money.
     /// </summary>
     public long? MaxUnits { get; init; }
 
     /// <summary>What is held where nobody has said how much an answer may be worth.</summary>
-    public const long UsualTokens = 10_000, UsualRequests = 100;
+    public const long UsualRequests = 100;
 
+    /// <returns>Null when there is none. Such a route is refused when it is saved, and what is stored may be older.</returns>
     /// <param name="constant">What the expression says of every answer.</param>
-    public long Bound(long? constant) => MaxUnits ?? constant ?? (Unit == Tokens ? UsualTokens : UsualRequests);
+    public long? Bound(long? constant) => MaxUnits ?? constant ?? (Unit == Tokens ? null : UsualRequests);
 
-    /// <summary>Units of an answer for which the expression fails and no other count is known.</summary>
-    public long FallbackUnits { get; init; }
+    /// <summary>
+    /// Units of an answer for which the expression fails and no other count is known. Null: all that was held. A caller can make many
+    /// expressions fail, so less must be said by whoever knows the expression.
+    /// </summary>
+    public long? FallbackUnits { get; init; }
+
+    /// <inheritdoc cref="FallbackUnits"/>
+    /// <param name="constant">What the expression says of every answer.</param>
+    public long Unmeasured(long? constant) => FallbackUnits is { } told and > 0 ? told : Bound(constant) ?? 0;
 
     /// <summary>
     /// Everybody may call it at its host, without a credential, and nobody pays. A credential that is sent all the same counts as always.

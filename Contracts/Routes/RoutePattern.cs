@@ -18,8 +18,9 @@ public sealed class RoutePattern
     /// <summary>Longest text, in characters, and most segments.</summary>
     public const int MaxLength = 256, MaxSegments = 32;
 
+    /// <summary>No semicolon: to some servers what follows it is no part of the name.</summary>
     static readonly SearchValues<char> WordCharacters =
-        SearchValues.Create("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~!$&'()*+,;=:@");
+        SearchValues.Create("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~!$&'()*+,=:@");
 
     static readonly SearchValues<char> NameCharacters =
         SearchValues.Create("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_");
@@ -78,7 +79,10 @@ public sealed class RoutePattern
     static bool IsGood(Kind kind, string text) => text.Length > 0
         && !text.AsSpan().ContainsAnyExcept(kind == Kind.Word ? WordCharacters : NameCharacters) && text.Trim('.').Length > 0;
 
-    /// <summary>Takes a path apart. It is compared as it was sent, escapes included.</summary>
+    /// <summary>
+    /// Takes a path apart. A segment is the word that any server could take it for, or else a path in another spelling would pass by the
+    /// route that is meant for it, and reach the same place by a wider one.
+    /// </summary>
     /// <param name="values">What stands at the names, as it was sent.</param>
     public bool Matches(string path, [NotNullWhen(true)] out IReadOnlyDictionary<string, string>? values)
     {
@@ -99,7 +103,7 @@ public sealed class RoutePattern
                 return false;
             var end = path.IndexOf('/', at + 1) is var slash and >= 0 ? slash : path.Length;
             var segment = path.AsSpan(at + 1, end - at - 1);
-            if (segment.IsEmpty || (kind == Kind.Word && !segment.SequenceEqual(text)))
+            if (segment.IsEmpty || (kind == Kind.Word && !segment.SequenceEqual(text) && !Means(segment, text)))
                 return false;
             if (kind == Kind.Name)
                 found[text] = segment.ToString();
@@ -110,6 +114,15 @@ public sealed class RoutePattern
             return false;
         values = found;
         return true;
+    }
+
+    /// <summary>It is the word when its escapes are decoded and its parameters are cut.</summary>
+    static bool Means(ReadOnlySpan<char> segment, string word)
+    {
+        if (!segment.ContainsAny('%', ';'))
+            return false;
+        var decoded = Uri.UnescapeDataString(segment).AsSpan();
+        return (decoded.IndexOf(';') is var parameters and >= 0 ? decoded[..parameters] : decoded).SequenceEqual(word);
     }
 
     /// <summary>The narrower one first: a word before a name, a name before a rest. Only the rest may be nothing.</summary>

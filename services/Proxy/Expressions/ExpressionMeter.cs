@@ -38,6 +38,13 @@ public sealed class ExpressionMeter(
     public Measurement Measure(Facts request) =>
         expression.Measure(request with { Response = _kept ?? KeptResponse.Nothing, Usage = _watch?.Meter?.Told?.Usage });
 
+    /// <summary>What the expression says of as much as has come, for one that reads nothing of the answer but how much it is.</summary>
+    /// <inheritdoc cref="Measure"/>
+    public Measurement MeasureSoFar(Facts request) => expression.Measure(request with { Response = _collector.SoFar });
+
+    /// <summary>Our own counts of what has come. Null while the answer's wire is unknown.</summary>
+    public MeterReading? Estimate(ReadOnlySpan<byte> requestBody, string reason) => _watch?.Meter?.Estimate(requestBody, reason);
+
     /// <summary>
     /// What to settle with when the expression has failed: the provider's counts, or our own, marked as estimated, with the expression's
     /// reason first.

@@ -126,14 +126,15 @@ sealed class CredentialClaims(Credential credential)
 
     /// <summary>
     /// Of call credits those of the provider's type pay. A customer whom only credits pay for has none of a type that it never had, and
-    /// no provider that has a type is free for it.
+    /// no provider that has a type is free for it. Neither is it for one whom nothing pays for, where a call costs a credit.
     /// </summary>
     List<PaySource> SourcesOf(ClaimRule rule, Route route)
     {
         var sources = rule.Sources.Where(
             source => (source.QueryType is null || source.QueryType == route.QueryType) && route.PaidBy.HasFlag(PayerOf(source))).ToList();
-        if (sources.Count == 0 && route.QueryType is { } type && rule.Sources.Count > 0)
-            sources.Add(PaySource.OfCredits(credential.Project, credential.Customer!.Value, type));
+        if (sources.Count == 0 && route.QueryType is { } type && (rule.Sources.Count > 0 || route.NeedsCredit)
+            && credential.Customer is { } customer)
+            sources.Add(PaySource.OfCredits(credential.Project, customer, type));
         return sources;
     }
 

@@ -13,8 +13,20 @@ public sealed class CustomRoutes(HttpCalls calls, OpenHosts hosts, LedgerClock c
     /// <summary>The route of all of them, for the usage record. Which one it was stands in the place of the model.</summary>
     const string Endpoint = "/{**path}";
 
-    public static void Map(WebApplication app) => app.MapFallback(
-        Endpoint, (HttpContext http, CustomRoutes routes) => routes.HandleAsync(http));
+    public static void Map(WebApplication app)
+    {
+        var own = new OwnMethods(app);
+        app.MapFallback(Endpoint, (HttpContext http, CustomRoutes routes) => own.InsteadOf(http.Request) is { Count: > 0 } methods
+            ? RefuseMethodAsync(http, methods)
+            : routes.HandleAsync(http));
+    }
+
+    /// <summary>What is a route of the gateway is none of a project's, whatever the method.</summary>
+    static Task RefuseMethodAsync(HttpContext http, IReadOnlyList<string> methods)
+    {
+        http.Response.Headers.Allow = string.Join(", ", methods);
+        return Problems.MethodNotAllowed(http).ExecuteAsync(http);
+    }
 
     Task HandleAsync(HttpContext http) =>
         !Permit.TryFindCredential(http.Request, out var credential, out _, out _) ? HandleOpenAsync(http)
@@ -41,15 +53,16 @@ public sealed class CustomRoutes(HttpCalls calls, OpenHosts hosts, LedgerClock c
             return (null, refused);
         if (caller.Credential.Test && !provider.Sandbox)
             return (null, Problems.LiveOnly);
-        if (ready.Expression is not { } expression)
+        if (ready.Expression is not { } expression || ready.Bound is not { } bound)
             return (null, Problems.Unpriced(route.Id));
         var path = ready.Rewrite(target.Path, values);
         var address = (path == "/" ? "" : path) + Query(http, ready, target.Query);
         if (!ready.Target.Upstream.Reaches(address))
             return (null, Problems.BadProviderPath);
-        return (new(ready.Target, address, ready.Bound)
+        return (new(ready.Target, address, bound)
         {
             ReadsBody = route.Unit == CustomRoute.Tokens || expression.ReadsRequestBody,
+            NeedsWhole = expression.ReadsAnswer,
             Meter = (body, response) => new RouteMeter(
                 route, expression, FactsOf(http, caller, target, expression, body, response),
                 response.Content.Headers.ContentType?.MediaType is "text/event-stream"),

@@ -107,7 +107,7 @@ public sealed class HttpAnswers(
         answer.Meter = answer.Asked.Meter?.Invoke(answer.Body, response) ?? new();
         answer.Status = (int)response.StatusCode;
         // The caller pays from here on, whatever becomes of this process.
-        call.Checkpoint(0, answer.Meter.Settle(isWhole: false));
+        Checkpoint(answer);
 
         // What is metered must be read, so it passes as it is meant. Everything else passes as it came.
         var isMetered = answer.Asked.Meter is not null;
@@ -155,7 +155,7 @@ public sealed class HttpAnswers(
                 await toCaller.FlushAsync(call.Ended ? call.Http.RequestAborted : run.Ended);
                 run.CallerStalls = false;
                 if (!call.Ended && call.IsCheckpointDue(meter.DeliveredTokens))
-                    call.Checkpoint(meter.DeliveredTokens, meter.Settle(isWhole: false));
+                    Checkpoint(answer);
             }
         }
         finally
@@ -169,16 +169,19 @@ public sealed class HttpAnswers(
         await toCaller.FlushAsync(call.Http.RequestAborted);
     }
 
+    static void Checkpoint(OneAnswer answer)
+    {
+        var meter = answer.Meter!;
+        var reading = meter.SoFar();
+        answer.Call.Requests = meter.Requests;
+        answer.Call.Checkpoint(meter.DeliveredTokens, reading);
+    }
+
     static void Begin(OneAnswer answer, HttpResponseMessage response, bool isInflated)
     {
         var (call, told) = (answer.Call, answer.Call.Http.Response);
         told.StatusCode = answer.Status;
-        PassedHeaders.Answer(response, told, call.Route.Upstream.Secrets, isInflated);
-        var changes = answer.Asked.Response;
-        foreach (var name in changes?.DeleteHeaders ?? [])
-            told.Headers.Remove(name);
-        foreach (var (name, value) in changes?.SetHeaders ?? new Dictionary<string, string>())
-            told.Headers[name] = value;
+        PassedHeaders.Answer(response, told, call.Route.Upstream.Secrets, isInflated, answer.Asked.Response);
         Tell(call);
         if (call.Stream)
             told.Headers["X-Accel-Buffering"] = "no";
@@ -256,7 +259,8 @@ public sealed class HttpAnswers(
 
         void End(RequestOutcome outcome, int status, string reason, bool isPaid)
         {
-            var metered = isPaid ? answer.Meter!.Settle(isWhole: false, reason) : null;
+            var hasLeft = outcome == RequestOutcome.Aborted && http.Response.HasStarted;
+            var metered = isPaid ? answer.Meter!.Settle(isWhole: false, reason, hasLeft) : null;
             call.Requests = isPaid ? answer.Meter!.Requests : call.Requests;
             call.End(publisher, rateLimits, outcome, status, metered, metered is null ? reason : null);
         }

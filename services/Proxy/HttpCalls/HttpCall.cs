@@ -24,16 +24,22 @@ public sealed record HttpCall(Route Route, string Path, UpperBound Bound)
     /// <summary>Its body must be known before it is sent.</summary>
     public bool ReadsBody { get; init; }
 
+    /// <summary>What its answer is worth depends on what that says, so it must come whole.</summary>
+    public bool NeedsWhole { get; init; }
+
+    /// <summary>By these a client gets a part of what it asks for, or nothing because it has that already.</summary>
+    static readonly string[] ForParts = ["Range", "If-Range", "If-None-Match", "If-Modified-Since"];
+
     public HttpRequestMessage Compose(HttpContext http, HttpBody body, string credential, Action moved)
     {
         var request = Route.Upstream.Request(new(http.Request.Method), Path, isOfApi: true);
         request.Content = body.NewContent(moved);
-        PassedHeaders.Send(http.Request, request, credential, Route.Upstream.AuthenticationHeader);
-        foreach (var name in (Request?.DeleteHeaders ?? []).Concat(Request?.SetHeaders?.Keys ?? []).Where(IsFree))
-        {
-            request.Headers.Remove(name);
-            request.Content?.Headers.Remove(name);
-        }
+        PassedHeaders.Send(
+            http.Request, request, credential,
+            [
+                Route.Upstream.AuthenticationHeader ?? "", .. Request?.DeleteHeaders ?? [], .. Request?.SetHeaders?.Keys ?? [],
+                .. NeedsWhole && HttpMethods.IsGet(http.Request.Method) ? ForParts : [],
+            ]);
         foreach (var (name, value) in (Request?.SetHeaders ?? Nothing).Where(header => IsFree(header.Key)).Concat(Identity?.Headers ?? []))
             if (!request.Headers.TryAddWithoutValidation(name, value))
                 request.Content?.Headers.TryAddWithoutValidation(name, value);
@@ -75,9 +81,16 @@ public class HttpMeter : IDisposable
     /// <summary>What is delivered so far, for the journal; see <see cref="ModelCall.Checkpoint"/>.</summary>
     public virtual long DeliveredTokens => 0;
 
+    /// <summary>
+    /// What the call is settled with if this process dies: what has come so far, and nothing that is only guessed.
+    /// </summary>
+    public virtual MeterReading SoFar() => Settle(isWhole: true);
+
     /// <param name="isWhole">The answer has come to its end.</param>
     /// <param name="reason">Why not; see <see cref="MeterReading.Reason"/>.</param>
-    public virtual MeterReading Settle(bool isWhole, string? reason = null) => new(new Usage { [Meter.Request] = 1 }, false, reason, null);
+    /// <param name="hasLeft">The caller has got some of it and did not wait for the rest.</param>
+    public virtual MeterReading Settle(bool isWhole, string? reason = null, bool hasLeft = false) =>
+        new(new Usage { [Meter.Request] = 1 }, false, reason, null);
 
     public void Dispose()
     {

@@ -56,7 +56,9 @@ public sealed class HttpCalls(
             call.Http, bodies, call.Caller.Owner, whole: key is not null || asked.ReadsBody, time);
         if (key is not null)
         {
-            var target = new RequestTarget($"{call.Http.Request.Method} {HttpTarget.Of(call.Http)}", false, false);
+            // The route says what else of the request has chosen it: host, headers.
+            var target = new RequestTarget(
+                $"{call.Http.Request.Method} {HttpTarget.Of(call.Http)} {asked.Route.Model.Provider}/{asked.Route.Model.Id}", false, false);
             (var isAnswered, problem) = await keyedCalls.BeginAsync(call, endpoint, key, target, body.Whole);
             if (isAnswered || problem is not null)
                 return problem;

@@ -1,5 +1,6 @@
 using System.Collections.Frozen;
 using System.Net.Http.Headers;
+using LlmGateway.Contracts;
 using Microsoft.Extensions.Primitives;
 
 namespace LlmGateway.Proxy;
@@ -10,16 +11,9 @@ namespace LlmGateway.Proxy;
 /// </summary>
 public static class PassedHeaders
 {
-    /// <summary>Those of one connection (RFC 9110, 7.6.1), both ways. Lengths and codings are the server's and the client's own.</summary>
-    static readonly string[] OfConnection =
-    [
-        "Connection", "Keep-Alive", "Proxy-Connection", "Proxy-Authenticate", "Proxy-Authorization", "Proxy-Authentication-Info", "TE",
-        "Trailer", "Transfer-Encoding", "Upgrade", "Content-Length", "HTTP2-Settings", "Via",
-    ];
-
     static readonly FrozenSet<string> NotToProviders = Names(
         [
-            .. OfConnection,
+            .. AnswerHeaders.OfConnection,
             "Host", "Expect", "Cookie", "Origin", "Referer", "Accept-Encoding",
             // Credentials, also of other gateways and clouds.
             "Authorization", "X-API-Key", "Api-Key", "x-goog-api-key", "X-Amz-Security-Token", "X-Auth-Token", "X-Access-Token",
@@ -36,67 +30,72 @@ public static class PassedHeaders
             "traceparent", "tracestate", "baggage",
         ]);
 
-    static readonly string[] NotToProvidersFrom = 
+    static readonly string[] NotToProvidersFrom =
     [
         "X-Forwarded-", "X-LLMGateway-", "X-Gateway-", "X-SDK-", "Sec-", "CF-", "X-Envoy-", "X-LiteLLM-", "X-Portkey-", "Helicone-",
     ];
 
-    static readonly FrozenSet<string> NotToCallers = Names(
-        [
-            .. OfConnection,
-            // A browser would keep or obey them for this origin, where other tenants' answers come from, too.
-            "Set-Cookie", "Set-Cookie2", "Clear-Site-Data", "Strict-Transport-Security", "Public-Key-Pins", "Alt-Svc", "NEL", "Report-To",
-            "Reporting-Endpoints", "Service-Worker-Allowed", "Refresh", "Origin-Agent-Cluster", "WWW-Authenticate", "Authentication-Info",
-            "Server", "X-Powered-By", "Location", "Content-Location",
-            // The account that a provider bills, and its limits.
-            "OpenAI-Organization", "OpenAI-Project", "anthropic-organization-id",
-            // Said by us.
-            "X-Request-Id", "X-Query-Type", "x-should-retry", "Idempotent-Replayed", "Vary",
-        ]);
-
-    static readonly string[] NotToCallersFrom =
-        ["Access-Control-", "X-LLMGateway-", "X-RateLimit-", "anthropic-ratelimit-", "Proxy-", "Cross-Origin-"];
-
     /// <summary>Adds what a provider gets of a caller's headers.</summary>
-    /// <param name="credential">Whatever repeats it is left out, whatever it is called.</param>
-    /// <param name="authentication">The header of the provider's own credential.</param>
-    public static void Send(HttpRequest caller, HttpRequestMessage request, string credential, string? authentication)
+    /// <param name="credential">Whatever repeats it is left out, whatever it is called. Empty where the caller has none.</param>
+    /// <param name="besides">Further names that are left out: the header of the provider's own credential, and those of the route.</param>
+    public static void Send(HttpRequest caller, HttpRequestMessage request, string credential, IEnumerable<string> besides)
     {
         var named = NamedByConnection(caller.Headers.Connection);
+        named.UnionWith(besides.Select(Folded));
         foreach (var (name, values) in caller.Headers)
-            if (!name.StartsWith(':') && !IsIn(NotToProviders, NotToProvidersFrom, name) && !named.Contains(name)
-                && !string.Equals(name, authentication, StringComparison.OrdinalIgnoreCase) && !Repeats(values, credential)
-                && !request.Headers.TryAddWithoutValidation(name, (IEnumerable<string?>)values))
+            if (!name.StartsWith(':') && !IsKeptBack(Folded(name)) && !named.Contains(name) && !named.Contains(Folded(name))
+                && !Repeats(values, credential) && !request.Headers.TryAddWithoutValidation(name, (IEnumerable<string?>)values))
                 request.Content?.Headers.TryAddWithoutValidation(name, (IEnumerable<string?>)values);
     }
 
     /// <summary>Sets what a caller gets of an answer's headers.</summary>
     /// <param name="secrets">A link to the next page may have the provider's address and key in it.</param>
     /// <param name="isInflated">The body that the caller gets is not coded any more.</param>
-    public static void Answer(HttpResponseMessage answer, HttpResponse response, UpstreamSecrets secrets, bool isInflated)
+    /// <param name="changes">What the route takes away of the provider's headers, and what it sets.</param>
+    public static void Answer(
+        HttpResponseMessage answer, HttpResponse response, UpstreamSecrets secrets, bool isInflated, MessageChanges? changes = null)
     {
-        var named = NamedByConnection(new([.. answer.Headers.Connection]));
+        var left = NamedByConnection(new([.. answer.Headers.Connection]));
+        left.UnionWith(changes?.DeleteHeaders ?? []);
+        left.UnionWith(changes?.SetHeaders?.Keys ?? []);
+        if (isInflated)
+            left.Add("Content-Encoding");
         Copy(answer.Headers.NonValidated);
         Copy(answer.Content.Headers.NonValidated);
+        foreach (var (name, value) in changes?.SetHeaders ?? Nothing)
+            Say(name, [value]);
 
         void Copy(HttpHeadersNonValidated headers)
         {
             foreach (var (name, values) in headers)
-            {
-                if (IsIn(NotToCallers, NotToCallersFrom, name) || named.Contains(name)
-                    || (isInflated && name.Equals("Content-Encoding", StringComparison.OrdinalIgnoreCase)))
-                    continue;
-                response.Headers[name] = new StringValues(
-                    [.. values.Select(value => value.Contains("://", StringComparison.Ordinal) ? secrets.Hide(value) : value)]);
-            }
+                if (!left.Contains(name))
+                    Say(name, values.Select(
+                        value => value.Contains("://", StringComparison.Ordinal) ? secrets.Hide(value) : value));
+        }
+
+        void Say(string name, IEnumerable<string> values)
+        {
+            string[] sendable = [.. values.Where(AnswerHeaders.IsSendable)];
+            if (sendable.Length == 0 || !AnswerHeaders.MayBeSaid(name))
+                return;
+            // What the gateway itself says of the caller's origin stays true.
+            if (name.Equals("Vary", StringComparison.OrdinalIgnoreCase))
+                response.Headers.Append(name, sendable);
+            else
+                response.Headers[name] = sendable;
         }
     }
 
-    static bool Repeats(StringValues values, string credential) =>
-        values.Any(value => value?.Contains(credential, StringComparison.Ordinal) == true);
+    static readonly IReadOnlyDictionary<string, string> Nothing = new Dictionary<string, string>();
 
-    static bool IsIn(FrozenSet<string> names, string[] beginnings, string name) => names.Contains(name)
-        || Array.Exists(beginnings, beginning => name.StartsWith(beginning, StringComparison.OrdinalIgnoreCase));
+    static bool Repeats(StringValues values, string credential) => credential.Length > 0
+        && values.Any(value => value?.Contains(credential, StringComparison.Ordinal) == true);
+
+    static bool IsKeptBack(string name) => NotToProviders.Contains(name)
+        || Array.Exists(NotToProvidersFrom, beginning => name.StartsWith(beginning, StringComparison.OrdinalIgnoreCase));
+
+    /// <summary>As servers see a name that hand on headers as variables (CGI, WSGI, PHP): to them both are one.</summary>
+    static string Folded(string name) => name.Replace('_', '-');
 
     /// <summary>A sender may declare further headers to be those of its connection.</summary>
     static HashSet<string> NamedByConnection(StringValues connection) =>

@@ -12,7 +12,7 @@ public sealed class ProviderRoutes(HttpCalls calls)
 {
     /// <summary>The model's place in the usage log, in scopes and in selectors of limits: <c>provider/*</c> names a provider's raw calls.
     /// </summary>
-    public const string AnyCall = "*";
+    public const string AnyCall = CustomRoute.AnyCall;
 
     /// <summary>What clients say besides what is for the provider.</summary>
     const string PaywallId = "paywall_id";

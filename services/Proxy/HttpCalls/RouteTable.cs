@@ -61,13 +61,13 @@ public sealed class ReadyRoute(CustomRoute route, RoutePattern pattern, Upstream
             | (route.Unit == CustomRoute.Tokens ? Payers.Quota : Payers.Nothing),
     };
 
-    /// <summary>What an answer may be worth at most.</summary>
-    public UpperBound Bound => route.Unit == CustomRoute.Tokens
-        ? UpperBound.OfTokens(route.Bound(Expression?.Constant), route.Price)
-        : UpperBound.OfRequests(route.Bound(Expression?.Constant), route.Price);
+    /// <summary>What an answer may be worth at most. Null where that is not known.</summary>
+    public UpperBound? Bound => route.Bound(Expression?.Constant) is not { } most ? null
+        : route.Unit == CustomRoute.Tokens ? UpperBound.OfTokens(most, route.Price)
+        : UpperBound.OfRequests(most, route.Price);
 
     public bool Takes(HttpRequest request) =>
-        (route.Methods is null || route.Methods.Contains(request.Method, StringComparer.Ordinal))
+        route.TakesMethod(request.Method)
         && (route.Host is null || IsHost(request.Host.Host, route.Host))
         && (route.Headers is null || route.Headers.All(wanted => request.Headers.TryGetValue(wanted.Key, out var sent)
             && (wanted.Value == "*" || sent.ToString() == wanted.Value)));

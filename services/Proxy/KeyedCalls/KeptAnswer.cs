@@ -13,8 +13,11 @@ public static class KeptAnswer
     static readonly string[] Names =
     [
         "Content-Type", "Content-Encoding", "Content-Disposition", "Content-Language", "Content-Range", "Cache-Control", "ETag",
-        "Last-Modified", "Link", "X-Accel-Buffering", "X-Request-Id", "request-id", "X-Query-Type",
+        "Last-Modified", "Link", Vary, "X-Accel-Buffering", "X-Request-Id", "request-id", "X-Query-Type",
     ];
+
+    /// <summary>Belongs to <c>Cache-Control</c>, and is said besides what the repetition depends on itself.</summary>
+    const string Vary = "Vary";
 
     const string Ours = "X-LLMGateway-";
 
@@ -48,7 +51,13 @@ public static class KeptAnswer
             throw new InvalidDataException("an answer of another version");
         response.StatusCode = version == 1 ? StatusCodes.Status200OK : reader.ReadInt16();
         for (var headers = reader.Read7BitEncodedInt(); headers > 0; headers--)
-            response.Headers[reader.ReadString()] = reader.ReadString();
+        {
+            var (name, value) = (reader.ReadString(), reader.ReadString());
+            if (name.Equals(Vary, StringComparison.OrdinalIgnoreCase))
+                response.Headers.Append(name, value);
+            else
+                response.Headers[name] = value;
+        }
         return packed.AsMemory((int)stream.Position);
     }
 

@@ -39,7 +39,7 @@ public static class UpstreamPath
 
     /// <summary>
     /// False when the path could mean another place. It must not have dot segments, empty segments, backslashes, control characters, or
-    /// escapes of any of these or of a slash.
+    /// escapes of any of these or of a slash. Servers that know parameters of a segment see what is before its semicolon.
     /// </summary>
     /// <param name="path">Escaped, from the root: <c>/v1/models/x?limit=5</c>.</param>
     /// <param name="isOfApi">It is an address of an API that the caller knows: it may end with a slash, or be the root itself.</param>
@@ -66,7 +66,9 @@ public static class UpstreamPath
                 : address.AbsolutePath.StartsWith($"{home.AbsolutePath.TrimEnd('/')}/", StringComparison.Ordinal));
     }
 
-    /// <summary>The segment, decoded once, must be a plain name. Decoding it again must change nothing.</summary>
+    /// <summary>
+    /// The segment, decoded once, must be a plain name, also without its parameters (<c>..;x=1</c>). Decoding it again must change nothing.
+    /// </summary>
     static bool IsSegment(ReadOnlySpan<char> segment)
     {
         if (segment.IsEmpty)
@@ -78,7 +80,8 @@ public static class UpstreamPath
                 return false;
             segment = decoded;
         }
-        return !segment.TrimStart('.').IsEmpty;
+        var name = segment.IndexOf(';') is var parameters and >= 0 ? segment[..parameters] : segment;
+        return !name.TrimStart('.').IsEmpty;
     }
 
     static bool IsQuery(ReadOnlySpan<char> query) => !query.ContainsAnyExceptInRange('!', '~') && !query.ContainsAny("#\\");

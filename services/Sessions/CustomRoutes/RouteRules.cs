@@ -10,9 +10,6 @@ namespace LlmGateway.Sessions;
 /// </summary>
 public static partial class RouteRules
 {
-    /// <summary>Most units of one answer.</summary>
-    const long MaxUnits = 1_000_000_000;
-
     const int MaxMethods = 16, MaxHeaders = 16, MaxPriority = 1000, MaxValue = 4096;
 
     static readonly string[] Matches = [RoutePattern.Exact, RoutePattern.Prefix, RoutePattern.Pattern];
@@ -49,6 +46,7 @@ public static partial class RouteRules
         return
         [
             .. Must(route.Id.Length is > 0 and <= 256 && !route.Id.Any(char.IsControl), $"{path}.id", "must have from 1 to 256 characters"),
+            .. Must(route.Id != CustomRoute.AnyCall, $"{path}.id", "is the name of raw calls"),
             .. Must(!ReservedPaths.Contain(pattern!.FirstWords), $"{path}.path", "is one that the gateway serves itself"),
             .. Must(pattern.FirstWords.Any() || route.Match != RoutePattern.Exact, $"{path}.path", "is one that the gateway serves itself"),
             .. Must(providers.Contains(route.Provider), $"{path}.provider",
@@ -60,15 +58,17 @@ public static partial class RouteRules
             .. Must(!route.Public || route.Price is null, $"{path}.price", "is paid by nobody where everybody may call"),
             .. Must(route.Methods is not { Count: 0 or > MaxMethods }, $"{path}.methods", $"must have from 1 to {MaxMethods} methods"),
             .. (route.Methods ?? []).Index().SelectMany(method =>
-                Must(Method.IsMatch(method.Item), $"{path}.methods[{method.Index}]", "must be a method in capitals")),
+                Must(
+                    Method.IsMatch(method.Item) && !CustomRoute.RefusedMethods.Contains(method.Item), $"{path}.methods[{method.Index}]",
+                    $"must be a method in capitals, and none of {string.Join(", ", CustomRoute.RefusedMethods)}")),
             .. Must(route.Headers is not { Count: > MaxHeaders }, $"{path}.headers", $"may have at most {MaxHeaders} headers"),
             .. (route.Headers ?? Empty).SelectMany(header => Header(header, $"{path}.headers")),
             .. Must(route.Priority is >= -MaxPriority and <= MaxPriority, $"{path}.priority",
                 $"must be from {-MaxPriority} to {MaxPriority}"),
             .. Rewrite(route.Rewrite, pattern, $"{path}.rewrite"),
             .. Metering(route, path),
-            .. Changes(route.Request, $"{path}.request"),
-            .. Changes(route.Response, $"{path}.response"),
+            .. Changes(route.Request, $"{path}.request", name => !IsOurs(name)),
+            .. Changes(route.Response, $"{path}.response", name => !IsOurs(name) && AnswerHeaders.MayBeSaid(name)),
             .. Must(route.Response is not ({ DeleteQuery: not null } or { SetQuery: not null }), $"{path}.response", "has no query"),
         ];
     }
@@ -119,23 +119,27 @@ public static partial class RouteRules
         return
         [
             .. Must(Units.Contains(route.Unit), $"{path}.unit", $"must be one of {string.Join(", ", Units)}"),
-            .. Must(route.MaxUnits is not null || expression.Constant is not null || route.Price is null, $"{path}.maxUnits",
-                "is required beside a price: how many units an answer is worth is known only afterwards, and money is held before"),
-            .. Must(route.MaxUnits is null or (> 0 and <= MaxUnits), $"{path}.maxUnits", $"must be from 1 to {MaxUnits}"),
             .. Must(
-                route.FallbackUnits >= 0 && route.FallbackUnits <= route.Bound(expression.Constant),
+                route.MaxUnits is not null || expression.Constant is not null
+                    || (route.Price is null && route.Unit != CustomRoute.Tokens),
+                $"{path}.maxUnits",
+                "is required beside a price and of tokens: how many units an answer is worth is known only afterwards, and held before"),
+            .. Must(route.MaxUnits is null or (> 0 and <= CustomRoute.MostUnits), $"{path}.maxUnits",
+                $"must be from 1 to {CustomRoute.MostUnits}"),
+            .. Must(
+                route.FallbackUnits is null || (route.FallbackUnits >= 1 && !(route.FallbackUnits > route.Bound(expression.Constant))),
                 $"{path}.fallbackUnits",
-                "must be from 0 to maxUnits"),
-            .. Must(route.FallbackUnits == 0 || route.Unit != CustomRoute.Tokens, $"{path}.fallbackUnits",
+                "must be from 1 to maxUnits"),
+            .. Must(route.FallbackUnits is null || route.Unit != CustomRoute.Tokens, $"{path}.fallbackUnits",
                 "is not used for tokens, which are counted when the expression fails"),
         ];
     }
 
-    static IEnumerable<string> Changes(MessageChanges? changes, string path) => changes is null ? [] :
+    static IEnumerable<string> Changes(MessageChanges? changes, string path, Func<string, bool> mayBeSet) => changes is null ? [] :
     [
         .. Names(changes.DeleteHeaders, $"{path}.deleteHeaders", HeaderName.IsMatch),
-        .. Names(changes.SetHeaders?.Keys.ToList(), $"{path}.setHeaders", name => HeaderName.IsMatch(name) && !IsOurs(name)),
-        .. Values(changes.SetHeaders, $"{path}.setHeaders"),
+        .. Names(changes.SetHeaders?.Keys.ToList(), $"{path}.setHeaders", name => HeaderName.IsMatch(name) && mayBeSet(name)),
+        .. HeaderValues(changes.SetHeaders, $"{path}.setHeaders"),
         .. Names(changes.DeleteQuery, $"{path}.deleteQuery", IsParameter),
         .. Names(changes.SetQuery?.Keys.ToList(), $"{path}.setQuery", IsParameter),
         .. Values(changes.SetQuery, $"{path}.setQuery"),
@@ -157,6 +161,11 @@ public static partial class RouteRules
         value => Must(
             value.Value is { Length: <= MaxValue } && !value.Value.Any(char.IsControl), $"{path}.{value.Key}",
             $"must have at most {MaxValue} characters, and none of control"));
+
+    static IEnumerable<string> HeaderValues(IReadOnlyDictionary<string, string>? values, string path) => (values ?? Empty).SelectMany(
+        value => Must(
+            value.Value.Length <= MaxValue && AnswerHeaders.IsSendable(value.Value), $"{path}.{value.Key}",
+            $"must have at most {MaxValue} characters, all of them plain: ASCII and none of control"));
 
     static IEnumerable<string> Must(bool isTrue, string path, string rule) => isTrue ? [] : [$"{path} {rule}"];
 }

@@ -104,6 +104,30 @@ public sealed class CustomRouteTests
         await Books.MustBeRightAsync();
     }
 
+    /// <summary>As a number beyond 28 digits does it.</summary>
+    [Fact]
+    public async Task A_caller_that_makes_an_expression_fail_pays_what_was_held_and_uses_its_limit()
+    {
+        var user = await Backend.Apis.NewUserAsync("1");
+        foreach (var (body, cost) in ((string, string)[])[("{\"inputs\":[1,2]}", "0.002"), ("{\"inputs\":[1,2],\"x\":1e99}", "0.05")])
+            Assert.Equal(cost, (await Gateway.SendAsync("POST", "/v1/inputs", user.Token, body)).MustBe(200)["X-LLMGateway-Cost"]);
+        var row = (await Books.UsageAsync(user, 2))[1];
+        Assert.Equal((true, "expression_wrong_kind", 50 * 1_000_000), (row.Estimated, row.Reason, row.Charged));
+        await Books.MustBeRightAsync();
+    }
+
+    [Fact]
+    public async Task What_is_metered_by_what_it_says_comes_whole()
+    {
+        var (user, tag) = (await Backend.Apis.NewUserAsync("1"), Sandbox.NewTag());
+        foreach (var path in (string[])["/v1/any-rows/echo/x", "/v1/choose/x"])
+            (await Gateway.SendAsync(
+                "GET", $"{path}?tag={tag}", user.Token, null, null, ("Range", "bytes=0-9"), ("If-None-Match", "\"a\""))).MustBe(200);
+        var calls = await Sandbox.CallsAsync(tag);
+        Assert.Equal([false, true], calls.Select(call => call.Headers.Keys.Contains("Range", StringComparer.OrdinalIgnoreCase)));
+        Assert.Equal([false, true], calls.Select(call => call.Headers.Keys.Contains("If-None-Match", StringComparer.OrdinalIgnoreCase)));
+    }
+
     [Fact]
     public async Task Who_leaves_a_stream_pays_for_what_came_by_our_count_and_the_provider_is_told()
     {
@@ -162,6 +186,20 @@ public sealed class CustomRouteTests
         Assert.Equal([route], await ModelsAsync(user));
     }
 
+    /// <summary>The provider would take it for the same path, by a wider route that may cost less or be in more scopes.</summary>
+    [Theory]
+    [InlineData("/v1/guard/premium", "guarded"), InlineData("/v1/guard/premiums", "guarded by prefix")]
+    [InlineData("/v1/guard/premi%75m", "guarded"), InlineData("/v1/guard/premium;x", "guarded")]
+    [InlineData("/v1/gu%61rd/premium%3Bx", "guarded")]
+    public async Task No_spelling_of_a_path_passes_by_the_route_that_is_meant_for_it(string path, string route)
+    {
+        var user = await NewCallerAsync();
+        var (status, text) = await RawHttp.PostAsync(path, user.Token, "{}");
+        Assert.True(status == 200, $"{status} {text}");
+        await Books.UsageAsync(user, 1);
+        Assert.Equal([route], await ModelsAsync(user));
+    }
+
     [Fact]
     public async Task A_routes_host_is_compared_without_its_case_and_port()
     {
@@ -183,7 +221,22 @@ public sealed class CustomRouteTests
         Assert.Equal("list", (await Gateway.SendAsync("GET", "/v1/models", user.Token)).MustBe(200).Json.Text("object"));
         (await Gateway.SendAsync("POST", "/v1/chat/completions", user.Token, """{"model":"x"}""")).MustBe(400);
         (await Backend.Apis.GetAsync("/v1/customers")).MustBe(200);
+        foreach (var token in (string?[])[user.Token, null])
+        {
+            var refused = (await Gateway.SendAsync("DELETE", "/v1/chat/completions", token)).MustBeProblem(405, "method_not_allowed");
+            Assert.EndsWith("It takes POST.", refused.Json.GetProperty("error").Text("message"));
+        }
         Assert.Empty(await ModelsAsync(user));
+    }
+
+    /// <summary>An API that answers it with the request shows our credential.</summary>
+    [Theory]
+    [InlineData("TRACE"), InlineData("TRACK")]
+    public async Task No_route_takes_a_method_that_shows_the_request(string method)
+    {
+        var (user, tag) = (await NewCallerAsync(), Sandbox.NewTag());
+        (await Gateway.SendAsync(method, $"/v1/choose/x?tag={tag}", user.Token)).MustBeProblem(404, "not_found");
+        Assert.Empty(await Sandbox.CallsAsync(tag));
     }
 
     [Fact]
@@ -203,10 +256,12 @@ public sealed class CustomRouteTests
     public async Task A_route_for_everybody_needs_no_credential_at_its_host_and_no_other_one_is_open()
     {
         var tag = Sandbox.NewTag();
-        (await CallAsync("open.example.com", $"/v1/open/echo/x?tag={tag}", ("X-User-ID", "me"), ("Origin", "https://apis.example.com")))
+        (await CallAsync("open.example.com", $"/v1/open/echo/x?tag={tag}", ("X-User-ID", "me"), ("X-Mine", "1"),
+            ("Origin", "https://apis.example.com")))
             .MustBe(200);
         var call = Assert.Single(await Sandbox.CallsAsync(tag));
         Assert.DoesNotContain(call.Headers.Keys, name => name.StartsWith("X-User", StringComparison.OrdinalIgnoreCase));
+        Assert.Equal("1", call.Headers.Single(header => header.Key.Equals("X-Mine", StringComparison.OrdinalIgnoreCase)).Value);
         (await CallAsync("OPEN.example.com:8080", "/v1/open/rows/3", ("Idempotency-Key", "one"))).MustBe(200);
 
         (await CallAsync("open.example.com", "/v1/open/rows/3", ("Origin", "https://evil.example")))
@@ -281,7 +336,7 @@ public sealed class CustomRouteTests
 
     [Theory]
     [InlineData("/v1/changed/..%2f/a"), InlineData("/v1/changed/north/../../x"), InlineData("/v1/changed/north//x")]
-    [InlineData("/v1/changed/%2e%2e/x")]
+    [InlineData("/v1/changed/%2e%2e/x"), InlineData("/v1/choose/..;/x")]
     public async Task No_path_leads_out_of_the_providers_address(string path)
     {
         var (user, tag) = (await NewCallerAsync(), Sandbox.NewTag());
@@ -302,6 +357,30 @@ public sealed class CustomRouteTests
         }
         Assert.Single(await Sandbox.CallsAsync(tag));
         Assert.Equal(Money.NanosPerUsd - 3_000_000, await user.BalanceAfterAsync(1));
+    }
+
+    [Fact]
+    public async Task A_key_of_a_call_is_that_of_its_route_whatever_has_chosen_that()
+    {
+        var (user, tag, key) = (await NewCallerAsync(), Sandbox.NewTag(), Guid.NewGuid().ToString());
+        (await SendAsync("1")).MustBe(200);
+        (await SendAsync("2")).MustBeProblem(422, "idempotency_key_reused", "Idempotency-Key");
+        Assert.Equal("true", (await SendAsync("3")).MustBe(200)["Idempotent-Replayed"]);
+        Assert.Single(await Sandbox.CallsAsync(tag));
+
+        Task<Reply> SendAsync(string version) => Gateway.SendAsync(
+            "GET", $"/v1/choose/x?tag={tag}", user.Token, null, null, ("Idempotency-Key", key), ("X-Version", version));
+    }
+
+    /// <summary>What has no price is not free for a customer without a wallet: its limits of money would not see it.</summary>
+    [Theory]
+    [InlineData("/v1/credited/x"), InlineData("/v1/providers/api/echo/x"), InlineData("/v1/providers/models/chat/completions")]
+    public async Task Whom_nothing_pays_for_has_no_call_that_costs_a_credit(string path)
+    {
+        var user = await NewCallerAsync();
+        await LimitAsync(user, "usd", 50);
+        (await Gateway.SendAsync("POST", path, user.Token, "{}")).MustBeProblem(402, "not_enough_queries");
+        await Books.MustBeRightAsync();
     }
 
     [Fact]

@@ -178,7 +178,7 @@ public sealed class RawCallTests
     [InlineData("../status/200"), InlineData("a/../../status/200"), InlineData("%2e%2e/status/200"), InlineData("..%2fstatus/200")]
     [InlineData("a/%2E%2E/%2e%2e/status/200"), InlineData("a//b"), InlineData("/evil.example/x"), InlineData("%2f%2fevil.example")]
     [InlineData("%252e%252e/x"), InlineData("a%00b"), InlineData("http://evil.example/"), InlineData("a?x=1#y"), InlineData(".%2e/x")]
-    [InlineData("a\\..\\b"), InlineData("a%5c..%5cb")]
+    [InlineData("a\\..\\b"), InlineData("a%5c..%5cb"), InlineData("..;/status/200"), InlineData("%2e%2e%3bx/status/200")]
     public async Task No_path_leads_out_of_the_providers_address(string path)
     {
         var user = await NewCallerAsync(standard: 1);

@@ -12,7 +12,15 @@ public sealed class RoutePatternTests
     [InlineData("exact", "/v1/weather", "/v1/weather/today", null)]
     [InlineData("exact", "/v1/weather", "/v1/weathers", null)]
     [InlineData("exact", "/v1/weather", "/v1/Weather", null)]
-    [InlineData("exact", "/v1/weather", "/v1/%77eather", null)]
+    [InlineData("exact", "/v1/weather", "/v1/%77eather", "")]
+    [InlineData("exact", "/v1/weather", "/v1/weathe%72/", "")]
+    [InlineData("exact", "/v1/a:b", "/v1/a%3Ab", "")]
+    [InlineData("exact", "/v1/weather", "/v1/weather;x=1", "")]
+    [InlineData("exact", "/v1/weather", "/v1;a/w%65ather%3bx", "")]
+    [InlineData("exact", "/v1/weather", "/v1/%2577eather", null)]
+    [InlineData("exact", "/v1/weather", "/v1%2fweather", null)]
+    [InlineData("exact", "/v1/weather", "/v1/%57eather", null)]
+    [InlineData("pattern", "/v1/{city}/forecast", "/v1/b%65rlin;a/forecas%74", "city=b%65rlin;a")]
     [InlineData("exact", "/v1/weather", "//v1/weather", null)]
     [InlineData("prefix", "/v1/weather", "/v1/weather", "rest=")]
     [InlineData("prefix", "/v1/weather", "/v1/weather/", "rest=")]
@@ -37,7 +45,7 @@ public sealed class RoutePatternTests
     [InlineData("exact", "v1/weather"), InlineData("exact", ""), InlineData("exact", "/a//b"), InlineData("exact", "/a/../b")]
     [InlineData("exact", "/a b"), InlineData("exact", "/a%2fb"), InlineData("exact", "/{a}"), InlineData("prefix", "/a?b=c")]
     [InlineData("pattern", "/{a}/{a}"), InlineData("pattern", "/{**a}/b"), InlineData("pattern", "/{}"), InlineData("pattern", "/x{a}")]
-    [InlineData("pattern", "/{a-b}")]
+    [InlineData("pattern", "/{a-b}"), InlineData("exact", "/a;b")]
     public void Is_refused_when_it_is_no_plain_path(string match, string path) =>
         Assert.False(RoutePattern.TryRead(match, path, out _, out _));
 

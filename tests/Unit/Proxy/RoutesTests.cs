@@ -105,6 +105,18 @@ public sealed class RoutesTests : IAsyncDisposable
         Endpoints.Select(route => route.RoutePattern).Where(pattern => WordsOf(pattern).Any()),
         pattern => Assert.True(ReservedPaths.Contain(WordsOf(pattern)), pattern.RawText));
 
+    /// <summary>Routing would say it by itself, but for the route that takes what is left for those of projects.</summary>
+    [Theory]
+    [InlineData("DELETE", "/v1/chat/completions", "POST"), InlineData("GET", "/V1/Messages/", "POST")]
+    [InlineData("TRACE", "/v1/providers/x/y", "DELETE, GET, PATCH, POST, PUT"), InlineData("GET", "/v1/weather", null)]
+    public async Task A_method_that_a_route_of_the_gateway_lacks_is_refused_with_those_that_it_takes(
+        string method, string path, string? takes)
+    {
+        var rest = Endpoints.Single(route => route.Order == int.MaxValue);
+        var response = await AnswerAsync(rest, _backendKey, http => (http.Request.Method, http.Request.Path) = (method, path));
+        Assert.Equal((takes is null ? 404 : 405, takes ?? ""), (response.StatusCode, response.Headers.Allow.ToString()));
+    }
+
     static IEnumerable<string> WordsOf(RoutePattern pattern) => pattern.PathSegments
         .TakeWhile(segment => segment.Parts is [RoutePatternLiteralPart])
         .Select(segment => ((RoutePatternLiteralPart)segment.Parts[0]).Content);

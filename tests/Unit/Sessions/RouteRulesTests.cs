@@ -46,6 +46,9 @@ public sealed class RouteRulesTests
     [InlineData("\"path\": \"/x\", \"host\": \"a.example.com:80\"", "host must be a host name")]
     [InlineData("\"path\": \"/x\", \"methods\": []", "methods must have from 1")]
     [InlineData("\"path\": \"/x\", \"methods\": [\"get\"]", "methods[0] must be a method in capitals")]
+    [InlineData("\"path\": \"/x\", \"methods\": [\"GET\", \"TRACE\"]", "methods[1] must be a method in capitals, and none of TRACE")]
+    [InlineData("\"path\": \"/x\", \"methods\": [\"CONNECT\"]", "methods[0] must be a method in capitals, and none of TRACE")]
+    [InlineData("\"path\": \"/x\", \"id\": \"*\"", "id is the name of raw calls")]
     [InlineData("\"path\": \"/x\", \"headers\": {\"A B\": \"1\"}", "headers.A B must be a plain name")]
     [InlineData("\"path\": \"/x\", \"headers\": {\"A\": null}", "headers.A must have from 1 to")]
     [InlineData("\"path\": \"/x\", \"request\": {\"setHeaders\": {\"A\": null}}", "request.setHeaders.A must have at most")]
@@ -60,14 +63,20 @@ public sealed class RouteRulesTests
     [InlineData("\"path\": \"/x\", \"meter\": \"'a' + 1\"", "meter: line 1, column")]
     [InlineData("\"path\": \"/x\", \"unit\": \"usd\"", "unit must be one of requests, tokens")]
     [InlineData("\"path\": \"/x\", \"meter\": \"responseBytes\", \"price\": \"1\"", "maxUnits is required beside a price")]
+    [InlineData("\"path\": \"/x\", \"meter\": \"responseBytes\", \"unit\": \"tokens\"", "maxUnits is required beside a price and of")]
     [InlineData("\"path\": \"/x\", \"maxUnits\": 0", "maxUnits must be from 1")]
-    [InlineData("\"path\": \"/x\", \"maxUnits\": 5, \"fallbackUnits\": 6", "fallbackUnits must be from 0 to maxUnits")]
-    [InlineData("\"path\": \"/x\", \"maxUnits\": 5, \"fallbackUnits\": -1", "fallbackUnits must be from 0 to maxUnits")]
+    [InlineData("\"path\": \"/x\", \"maxUnits\": 5, \"fallbackUnits\": 6", "fallbackUnits must be from 1 to maxUnits")]
+    [InlineData("\"path\": \"/x\", \"maxUnits\": 5, \"fallbackUnits\": 0", "fallbackUnits must be from 1 to maxUnits")]
+    [InlineData("\"path\": \"/x\", \"maxUnits\": 5, \"fallbackUnits\": -1", "fallbackUnits must be from 1 to maxUnits")]
     [InlineData("\"path\": \"/x\", \"price\": \"-1\"", "price must be between 0 and")]
     [InlineData("\"path\": \"/x\", \"request\": {\"setHeaders\": {\"X-User-ID\": \"me\"}}", "request.setHeaders has the name 'X-User-ID'")]
     [InlineData("\"path\": \"/x\", \"request\": {\"setHeaders\": {\"Host\": \"me\"}}", "request.setHeaders has the name 'Host'")]
     [InlineData("\"path\": \"/x\", \"response\": {\"setHeaders\": {\"Set-Cookie\": \"a\"}}", "setHeaders has the name 'Set-Cookie'")]
     [InlineData("\"path\": \"/x\", \"response\": {\"setHeaders\": {\"X-A\": \"a\\r\\nB: c\"}}", "response.setHeaders.X-A must have")]
+    [InlineData("\"path\": \"/x\", \"response\": {\"setHeaders\": {\"Location\": \"/a\"}}", "response.setHeaders has the name 'Location'")]
+    [InlineData("\"path\": \"/x\", \"response\": {\"setHeaders\": {\"X-Accel-Redirect\": \"/a\"}}", "has the name 'X-Accel-Redirect'")]
+    [InlineData("\"path\": \"/x\", \"response\": {\"setHeaders\": {\"X-A\": \"\u00e9\"}}", "response.setHeaders.X-A must have")]
+    [InlineData("\"path\": \"/x\", \"request\": {\"setHeaders\": {\"X-A\": \"\u00e9\"}}", "request.setHeaders.X-A must have")]
     [InlineData("\"path\": \"/x\", \"response\": {\"setQuery\": {\"a\": \"b\"}}", "response has no query")]
     [InlineData("\"path\": \"/x\", \"public\": true", "host is required of a route for everybody")]
     [InlineData("\"path\": \"/x\", \"public\": true, \"host\": \"*.example.com\"", "host is required of a route for everybody")]
@@ -79,6 +88,18 @@ public sealed class RouteRulesTests
         var e = Assert.Throws<SeedException>(() => Read($"{{{members}{provider}}}"));
         Assert.Contains(mistake, e.Message, StringComparison.Ordinal);
         Assert.StartsWith("organizations[0].projects[0].routes[0]", e.Message, StringComparison.Ordinal);
+    }
+
+    /// <summary>Servers answer some of them with the request, and our credential is in that.</summary>
+    [Fact]
+    public void A_route_takes_the_usual_methods_or_those_that_it_names_and_never_one_that_shows_the_request()
+    {
+        var (usual, named) = (new CustomRoute("/x", "p"), new CustomRoute("/x", "p") { Methods = ["PROPFIND", "TRACE"] });
+        foreach (var method in (string[])["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"])
+            Assert.Equal((true, false), (usual.TakesMethod(method), named.TakesMethod(method)));
+        foreach (var method in (string[])["TRACE", "TRACK", "CONNECT", "get", "PURGE"])
+            Assert.Equal((false, false), (usual.TakesMethod(method), named.TakesMethod(method)));
+        Assert.True(named.TakesMethod("PROPFIND"));
     }
 
     [Fact]

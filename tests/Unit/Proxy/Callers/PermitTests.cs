@@ -31,6 +31,17 @@ public sealed class PermitTests
         Assert.Null(Check(CredentialKind.SecretKey, list, ""));
     }
 
+    /// <summary>By <c>*</c> alone a key for one provider's raw calls would be one for every provider's, and for no model.</summary>
+    [Theory]
+    [InlineData("*", false), InlineData("p/*", true), InlineData("q/*", false)]
+    public void A_scope_names_raw_calls_by_their_provider(string scope, bool expected)
+    {
+        var raw = new Route(
+            new(ProviderRoutes.AnyCall, "raw", "p", "", 0, 0, null, new Prices { PerRequest = new(0) }), null!) { PaidBy = Payers.Credits };
+        var credential = SessionsInMemory.Credential() with { Models = [scope], Test = false };
+        Assert.Equal(expected ? null : Problems.ModelOutOfScope("p/*"), Permit.Check(credential, raw, "p/*"));
+    }
+
     static Problem? Check(CredentialKind kind, string[]? list, string origin)
     {
         var credential = SessionsInMemory.Credential(kind: kind);
