@@ -49,7 +49,7 @@ public static class PassedHeaders
     }
 
     /// <summary>Sets what a caller gets of an answer's headers.</summary>
-    /// <param name="secrets">A link to the next page may have the provider's address and key in it.</param>
+    /// <param name="secrets">A link to the next page may have the provider's address and key in it, and so may any other header.</param>
     /// <param name="isInflated">The body that the caller gets is not coded any more.</param>
     /// <param name="changes">What the route takes away of the provider's headers, and what it sets.</param>
     public static void Answer(
@@ -69,8 +69,7 @@ public static class PassedHeaders
         {
             foreach (var (name, values) in headers)
                 if (!left.Contains(name))
-                    Say(name, values.Select(
-                        value => value.Contains("://", StringComparison.Ordinal) ? secrets.Hide(value) : value));
+                    Say(name, values.Select(value => secrets.Hide(value)));
         }
 
         void Say(string name, IEnumerable<string> values)
