@@ -164,7 +164,7 @@ public static partial class RouteRules
 
     static IEnumerable<string> HeaderValues(IReadOnlyDictionary<string, string>? values, string path) => (values ?? Empty).SelectMany(
         value => Must(
-            value.Value.Length <= MaxValue && AnswerHeaders.IsSendable(value.Value), $"{path}.{value.Key}",
+            value.Value is { Length: <= MaxValue } && AnswerHeaders.IsSendable(value.Value), $"{path}.{value.Key}",
             $"must have at most {MaxValue} characters, all of them plain: ASCII and none of control"));
 
     static IEnumerable<string> Must(bool isTrue, string path, string rule) => isTrue ? [] : [$"{path} {rule}"];
