@@ -29,17 +29,25 @@ public sealed record Author(string Actor, string? RequestId, DateTimeOffset At)
 {
     public const string Seed = "seed";
 
-    /// <summary>Says for whom this request changes what it changes, and tells the caller the id under which that is found.</summary>
     public static void UseAuthor(WebApplication app) => app.Use((http, next) =>
     {
-        if (http.Features.Get<ServiceCall>()?.Principal is { } caller)
-        {
-            http.Response.Headers["X-Request-Id"] = http.RequestId();
-            var now = http.RequestServices.GetRequiredService<TimeProvider>().GetUtcNow();
-            http.RequestServices.GetRequiredService<SessionsDb>().Author = new(NameOf(caller), http.RequestId(), now);
-        }
+        Say(http);
         return next(http);
     });
+
+    /// <summary>
+    /// Says for whom this request changes what it changes, and tells the caller the id under which that is found. A context that is used
+    /// again has the author of its last use, who must not change anything for nobody.
+    /// </summary>
+    public static void Say(HttpContext http)
+    {
+        var db = http.RequestServices.GetRequiredService<SessionsDb>();
+        db.Author = null;
+        if (http.Features.Get<ServiceCall>()?.Principal is not { } caller)
+            return;
+        http.Response.Headers["X-Request-Id"] = http.RequestId();
+        db.Author = new(NameOf(caller), http.RequestId(), http.RequestServices.GetRequiredService<TimeProvider>().GetUtcNow());
+    }
 
     public static string NameOf(Principal caller) => Ids.Show(
         caller.Kind switch

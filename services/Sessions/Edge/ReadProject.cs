@@ -109,9 +109,9 @@ public static class ReadProject
 
     /// <summary>
     /// The first provider's offer, with those of the others to fall back on. Null while neither the project nor the catalogue says what the
-    /// model can do.
+    /// model can do. An offer of a provider that was not there yet when providers were read is left out: whoever adds both pushes them.
     /// </summary>
-    static ModelOffer? Offer(
+    public static ModelOffer? Offer(
         Model model,
         Dictionary<string, Provider> providers,
         Dictionary<(string Model, string? Provider), PriceVersion> prices,
@@ -119,7 +119,10 @@ public static class ReadProject
     {
         if (ModelLimits.Of(model, providers, catalogue).Limits is not { } limits)
             return null;
-        ModelOffer[] offers = [.. model.Providers.OrderBy(offer => offer.Position).Select(Offered)];
+        ModelOffer[] offers =
+        [
+            .. model.Providers.Where(offer => providers.ContainsKey(offer.ProviderId)).OrderBy(offer => offer.Position).Select(Offered),
+        ];
         return offers is [var first, .. var others] ? first with { Fallbacks = others } : null;
 
         ModelOffer Offered(ModelProvider offer)

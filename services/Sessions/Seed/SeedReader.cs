@@ -40,6 +40,10 @@ public static partial class SeedReader
     [GeneratedRegex(@"(^|\.models\[\d+\]\.)providers\[\d+\]$")]
     private static partial Regex ModelProviderPath { get; }
 
+    /// <summary>What a route sets is no secret: it is stored as it is, and shown in the audit and in exports.</summary>
+    [GeneratedRegex(@"\.routes\[\d+\]\.(request|response)\.(setHeaders|setQuery)\.")]
+    private static partial Regex Plain { get; }
+
     /// <param name="paths">One or several paths, separated by colons.</param>
     public static IReadOnlyList<(string Path, SeedFile File)> ReadAll(string paths, Func<string, string?> environment) =>
         [.. paths.Split(':', StringSplitOptions.RemoveEmptyEntries).Select(path => (path, ReadFile(path, environment)))];
@@ -118,6 +122,8 @@ public static partial class SeedReader
                 if (environment is not null)
                     text = Variable.Replace(text, match => match.Value[1] == '$'
                         ? match.Value[1..]
+                        : Plain.IsMatch(path)
+                        ? throw new SeedException($"{path} must not have a variable: what a route sets is shown. A secret's place is auth")
                         : Lookup(match.Groups[1].Value, path, environment));
                 if (ModelProviderPath.IsMatch(path))
                     WriteModelProvider(text, writer);

@@ -1,6 +1,8 @@
 using System.Text.Json;
 using LlmGateway.Sessions;
+using Microsoft.AspNetCore.Http;
 using Microsoft.EntityFrameworkCore;
+using Microsoft.Extensions.DependencyInjection;
 using Xunit;
 
 namespace LlmGateway.UnitTests.Sessions;
@@ -85,6 +87,17 @@ public sealed class AuditTests : IDisposable
         AuditTrail.Write(_db);
 
         Assert.Single(_db.ChangeTracker.Entries<AuditEntry>(), entry => entry.State == EntityState.Added);
+    }
+
+    /// <summary>Contexts are used again.</summary>
+    [Fact]
+    public void A_call_of_nobody_is_not_written_under_the_name_of_the_caller_before()
+    {
+        using var services = new ServiceCollection().AddSingleton(_db).BuildServiceProvider();
+
+        Author.Say(new DefaultHttpContext { RequestServices = services });
+
+        Assert.Null(_db.Author);
     }
 
     [Fact]

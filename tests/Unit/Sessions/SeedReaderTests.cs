@@ -70,6 +70,24 @@ public sealed class SeedReaderTests
         $"organizations[0].projects[0].{path} is not a member that seed files have",
         Assert.Throws<SeedException>(() => Read(Valid.Replace(old, mistake))).Message);
 
+    /// <summary>Whoever may read the audit or the export would read the operator's variable.</summary>
+    [Theory]
+    [InlineData("request", "setHeaders", "X-App")]
+    [InlineData("request", "setQuery", "app.id")]
+    [InlineData("response", "setHeaders", "X-App")]
+    public void A_variable_is_refused_in_what_a_route_sets(string side, string member, string name)
+    {
+        string File(string value) => Valid.Replace("\"routes\": []", $$$"""
+            "routes": [{"path": "/w", "provider": "openai", "meter": "1", "{{{side}}}": {"{{{member}}}": {"{{{name}}}": "{{{value}}}"} } }]
+            """);
+
+        var mistake = Assert.Throws<SeedException>(() => Read(File("a ${PROVIDER_KEY}"))).Message;
+
+        Assert.StartsWith($"organizations[0].projects[0].routes[0].{side}.{member}.{name} must not have a variable", mistake);
+        Assert.DoesNotContain("sk-secret", mistake);
+        Assert.NotNull(Read(File("$${PROVIDER_KEY}")));
+    }
+
     [Fact]
     public void A_customer_without_a_plan_is_another_than_one_of_which_nothing_is_said()
     {
