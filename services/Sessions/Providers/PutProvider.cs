@@ -3,8 +3,8 @@ using LlmGateway.ServiceDefaults;
 namespace LlmGateway.Sessions;
 
 /// <summary>
-/// <c>PUT /v1/providers/{id}</c> with a provider as a seed file has it. A secret that is absent stays as it is while the provider's host
-/// does. An address that a tenant sets must be a public one.
+/// <c>PUT /v1/providers/{id}</c> with a provider as a seed file has it. A secret that is absent stays as it is while the connection does.
+/// A connection that a tenant changes must be to a public address.
 /// </summary>
 public static class PutProvider
 {

@@ -114,6 +114,7 @@ public sealed partial class SeedExportTests
         [
             "$${HOME}", "$$${X}", "n8n (2)", "narrow (2)", "${PROVIDER_TWO_KEYS_KEY_2}", "1.000000001", "2026-01-31T06:00:00",
             "\"of-keys\"", "\"standard\": 0", "\"overagePerToken\": \"0.1\"", "\"perRequest\": \"0.01\"", "usage:read",
+            "\"tenant\": true",
         ];
     }
 
