@@ -67,7 +67,7 @@ public static class ReadProject
         var models = await db.Models
             .AsNoTracking()
             .Include(model => model.Providers)
-            .Where(model => ids.Contains(model.ProjectId))
+            .Where(model => ids.Contains(model.ProjectId) && model.Providers.Count > 0)
             .OrderBy(model => model.Id)
             .ToListAsync(token);
         var routes = (await db.ProjectRoutes.AsNoTracking().Where(route => ids.Contains(route.ProjectId)).OrderBy(route => route.Id)
@@ -141,14 +141,6 @@ public static class ReadProject
                 price is null ? null : StoredPrices.Read(price.Value.Prices));
         }
     }
-
-    /// <summary>The newest version of each price that is valid by now. A model has a price, and at some providers one of its own.</summary>
-    public static Task<List<PriceVersion>> CurrentPricesAsync(
-        this SessionsDb db, IReadOnlyList<Guid> projects, DateTimeOffset now, CancellationToken token) =>
-        db.PriceVersions.AsNoTracking().Where(version => projects.Contains(version.ProjectId) && version.ValidFrom <= now)
-            .GroupBy(version => new { version.ProjectId, version.ModelId, version.ProviderId })
-            .Select(versions => versions.OrderByDescending(version => version.ValidFrom).ThenByDescending(version => version.Id).First())
-            .ToListAsync(token);
 
     /// <summary>The prices of one project.</summary>
     public static Dictionary<(string Model, string? Provider), PriceVersion> ByOffer(IEnumerable<PriceVersion> prices) =>

@@ -64,8 +64,8 @@ public sealed class ProviderWriter
     }
 
     /// <summary>
-    /// The same with the secrets that are stored where it has none. They go where, and how, and for what they went before: whoever may change
-    /// that, and does not know the secret, would have it sent to an address of his own, or use more of what it opens.
+    /// The same with the secrets that are stored where it has none. They go where, and how, and for what they went before: whoever may
+    /// change that, and does not know the secret, would have it sent to an address of his own, or use more of what it opens.
     /// </summary>
     public SeedProvider WithStoredSecrets(SeedProvider seed)
     {
@@ -87,8 +87,8 @@ public sealed class ProviderWriter
     }
 
     /// <summary>
-    /// The same place, spoken to in the same way, with the secret at the same place, and open for the same calls: a wire, a list of raw paths
-    /// and a type of call credits each open paths of the provider to whoever may call it.
+    /// The same place, spoken to in the same way, with the secret at the same place, and open for the same calls: a wire, a list of raw
+    /// paths and a type of call credits each open paths of the provider to whoever may call it.
     /// </summary>
     static bool IsSameConnection(SeedProvider seed, Provider stored) =>
         BaseUrls.TryRead(seed.Wire, seed.BaseUrl, out var baseUrl)

@@ -8,7 +8,7 @@ public sealed class ReadProjectTests
 {
     static readonly Guid Project = Guid.NewGuid();
 
-    /// <summary>A seed commits both at once, between the two statements of a reader. The other projects of the question need an answer.</summary>
+    /// <summary>A seed commits both at once, between two statements of a reader, and the question is of other projects, too.</summary>
     [Fact]
     public void A_model_whose_provider_was_added_after_providers_were_read_is_told_without_it()
     {
