@@ -10,6 +10,10 @@ namespace LlmGateway.Sessions;
 /// <summary>A mistake in a seed file, told in one line with the file and the JSON path.</summary>
 public sealed class SeedException(string message) : Exception(message);
 
+/// <summary>A seed file that is right.</summary>
+/// <param name="Json">With the values of its variables.</param>
+public sealed record SeedSource(string Path, SeedFile File, byte[] Json);
+
 /// <summary>
 /// Reads seed files: expands <c>${NAME}</c>, refuses what it does not know, and checks every rule. Throws <see cref="SeedException"/>.
 /// </summary>
@@ -45,14 +49,15 @@ public static partial class SeedReader
     private static partial Regex Plain { get; }
 
     /// <param name="paths">One or several paths, separated by colons.</param>
-    public static IReadOnlyList<(string Path, SeedFile File)> ReadAll(string paths, Func<string, string?> environment) =>
-        [.. paths.Split(':', StringSplitOptions.RemoveEmptyEntries).Select(path => (path, ReadFile(path, environment)))];
+    public static IReadOnlyList<SeedSource> ReadAll(string paths, Func<string, string?> environment) =>
+        [.. paths.Split(':', StringSplitOptions.RemoveEmptyEntries).Select(path => ReadFile(path, environment))];
 
-    static SeedFile ReadFile(string path, Func<string, string?> environment)
+    static SeedSource ReadFile(string path, Func<string, string?> environment)
     {
         try
         {
-            return Read(File.ReadAllBytes(path), environment);
+            var json = Expand(File.ReadAllBytes(path), environment);
+            return new(path, Read(json), json);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
@@ -65,9 +70,11 @@ public static partial class SeedReader
     }
 
     /// <summary>A seed that obeys every rule that can be checked without the database.</summary>
-    public static SeedFile Read(byte[] json, Func<string, string?> environment)
+    public static SeedFile Read(byte[] json, Func<string, string?> environment) => Read(Expand(json, environment));
+
+    static SeedFile Read(byte[] expanded)
     {
-        var file = Deserialize(Expand(json, environment));
+        var file = Deserialize(expanded);
         return SeedRules.FirstError(file) is { } error ? throw new SeedException(error) : file;
     }
 
