@@ -30,7 +30,9 @@ public static class SeedHashes
     }
 
     static IEnumerable<JsonElement> Each(JsonElement of, string member) =>
-        of.TryGetProperty(member, out var list) && list.ValueKind == JsonValueKind.Array ? list.EnumerateArray() : Enumerable.Empty<JsonElement>();
+        of.TryGetProperty(member, out var list) && list.ValueKind == JsonValueKind.Array
+            ? list.EnumerateArray()
+            : Enumerable.Empty<JsonElement>();
 
     static string Name(JsonElement of) => of.GetProperty("name").GetString()!;
 }

@@ -142,6 +142,51 @@ public sealed class ConfigurationTests
         Assert.Equal(sandbox.Text, (await App.GetAsync("/v1/providers/sandbox")).MustBe(200).Text);
     }
 
+    /// <summary>
+    /// A route without its provider would be gone, and its calls would fall to a wider one. A batch would never be settled.
+    /// </summary>
+    [Fact]
+    public async Task A_provider_that_a_model_or_a_route_or_an_open_batch_needs_stays_what_it_is()
+    {
+        var (name, user) = (Unique("p"), await App.NewUserAsync("1"));
+        var (path, project) = ($"/v1/providers/{name}", await Books.ProjectAsync(user));
+        (await App.PutAsync(path, Public)).MustBe(200);
+
+        (await App.PutAsync($"/v1/models/{name}", $$"""{"provider":"{{name}}","contextTokens":9,"maxOutputTokens":8}""")).MustBe(200);
+        (await App.PutAsync(path, Public.Replace("\"wire\":\"openai\"", "\"wire\":\"http\""))).MustBeProblem(400, "invalid_value", "wire");
+        await MustBeInUseAsync($"'{name}'");
+        (await App.DeleteAsync($"/v1/models/{name}")).MustBe(204);
+
+        await ExecuteAsync(
+            "insert into project_route (project_id, id, definition) values ($1, $2, $3)",
+            project, name, $$"""{"id":"{{name}}","path":"/v1/{{name}}","provider":"{{name}}","enabled":false}""");
+        await MustBeInUseAsync($"'{name}'");
+        await ExecuteAsync("delete from project_route where project_id = $1 and id = $2", project, name);
+
+        await ExecuteAsync(
+            """
+            insert into provider_object (
+                id, kind, project_id, test, customer_id, provider_id, provider_key, upstream_id, created_at, next_check_at)
+            values ($2, 'batch', $1, false, $3, $2, '', '', now(), now() + interval '1 day')
+            """,
+            project, name, user.Customer);
+        await MustBeInUseAsync("batch");
+        await ExecuteAsync("delete from provider_object where project_id = $1 and id = $2", project, name);
+
+        (await App.DeleteAsync(path)).MustBe(204);
+
+        async Task MustBeInUseAsync(string by) =>
+            Assert.Contains(by, (await App.DeleteAsync(path)).MustBeProblem(409, "provider_in_use").Json.Text("message"));
+    }
+
+    static async Task ExecuteAsync(string sql, params object[] values)
+    {
+        await using var command = Books.Sessions.CreateCommand(sql);
+        foreach (var value in values)
+            command.Parameters.Add(new() { Value = value });
+        await command.ExecuteNonQueryAsync(TestContext.Current.CancellationToken);
+    }
+
     [Theory]
     [InlineData("http://127.0.0.1:9/v1")]
     [InlineData("http://10.0.0.5/v1")]
