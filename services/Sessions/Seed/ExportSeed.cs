@@ -23,7 +23,7 @@ public static class ExportSeed
     static readonly SemaphoreSlim Readers = new(MaxReaders);
 
     /// <summary>Projects with an export under way: one each, so that the files of slow callers stay few.</summary>
-    static readonly ConcurrentDictionary<Guid, bool> Running = [];
+    static readonly ConcurrentDictionary<Guid, bool> Running = new();
 
     static readonly Problem UnderWay = Problems.RateLimited(
         "An export of this project is under way. Wait until it has ended.", retryAfterSeconds: 2);
