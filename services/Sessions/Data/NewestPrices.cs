@@ -8,9 +8,11 @@ namespace LlmGateway.Sessions;
 /// </summary>
 public static class NewestPrices
 {
-    /// <summary>Prices of models that are on offer, as they are valid by now.</summary>
-    public static Task<List<PriceVersion>> CurrentPricesAsync(
-        this SessionsDb db, IReadOnlyList<Guid> projects, DateTimeOffset now, CancellationToken token)
+    /// <summary>
+    /// Prices of models that are on offer. The newest is in force, whatever a clock says: one that is behind would not see it yet, and have
+    /// the price before it copied for a minute.
+    /// </summary>
+    public static Task<List<PriceVersion>> CurrentPricesAsync(this SessionsDb db, IReadOnlyList<Guid> projects, CancellationToken token)
     {
         var ids = projects.ToArray();
         // The provider stands in the order because it does in the index, which is then read from its newest version on.
@@ -18,7 +20,7 @@ public static class NewestPrices
             select newest.* from model
             cross join lateral (
                 select * from price_version
-                where project_id = model.project_id and model_id = model.id and provider_id is null and valid_from <= {now}
+                where project_id = model.project_id and model_id = model.id and provider_id is null
                 order by provider_id, valid_from desc, id desc limit 1) newest
             where model.project_id = any({ids})
                 and exists (select 1 from model_provider where project_id = model.project_id and model_id = model.id)
@@ -27,15 +29,13 @@ public static class NewestPrices
             cross join lateral (
                 select * from price_version
                 where project_id = offer.project_id and model_id = offer.model_id and provider_id = offer.provider_id
-                    and valid_from <= {now}
                 order by provider_id, valid_from desc, id desc limit 1) newest
             where offer.project_id = any({ids}) and offer.own_prices
             """).AsNoTracking().ToListAsync(token);
     }
 
     /// <summary>
-    /// What a new version comes after: the newest of each of these models' prices, also of one that is not on offer, and also where a clock
-    /// that is ahead has said from when it is valid.
+    /// What a new version comes after: the newest of each of these models' prices, also where the model or the offer is not there any more.
     /// </summary>
     public static Task<List<PriceVersion>> PricesBeforeAsync(
         this SessionsDb db, Guid project, IReadOnlyList<SeedModel> models, CancellationToken token)

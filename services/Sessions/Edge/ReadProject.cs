@@ -72,7 +72,7 @@ public static class ReadProject
             .ToListAsync(token);
         var routes = (await db.ProjectRoutes.AsNoTracking().Where(route => ids.Contains(route.ProjectId)).OrderBy(route => route.Id)
             .ToListAsync(token)).ToLookup(route => route.ProjectId);
-        var prices = (await db.CurrentPricesAsync(ids, now, token)).ToLookup(price => price.ProjectId);
+        var prices = (await db.CurrentPricesAsync(ids, token)).ToLookup(price => price.ProjectId);
         var catalogue = await Catalogue.ReadAsync(
             db,
             [.. models.SelectMany(model => model.Providers).Select(offer => offer.UpstreamModel)],

@@ -16,8 +16,8 @@ public static class LimitWriter
     /// A name is that of the oldest key that is not revoked, or of the oldest: calls may have made others of that name, or have revoked it.
     /// </param>
     public static async Task<(string Path, string Reason)?> WriteAsync(
-        SessionsDb db, Guid customer, IReadOnlyList<LimitRequest> limits, string path, List<CustomerLimit> added, CancellationToken token,
-        bool ofSeed = false)
+        SessionsDb db, Guid customer, IReadOnlyList<LimitRequest> limits, string path, List<CustomerLimit> added, bool ofSeed,
+        CancellationToken token)
     {
         var keys = await KeysAsync(db, customer, [.. limits.SelectMany(limit => limit.Selector?.Keys ?? [])], ofSeed, token);
         foreach (var (i, limit) in limits.Index())

@@ -274,7 +274,7 @@ public sealed class SeedWriter(
         if (limits.Any(limit => limit.Selector?.Keys is not null))
             await db.SaveChangesAsync(token); // the keys may be this file's
         var added = new List<CustomerLimit>();
-        if (await LimitWriter.WriteAsync(db, customer, limits, path, added, token, ofSeed: true) is var (where, reason))
+        if (await LimitWriter.WriteAsync(db, customer, limits, path, added, ofSeed: true, token) is var (where, reason))
         {
             Contradict(isNew, $"{where} {reason}");
             return;

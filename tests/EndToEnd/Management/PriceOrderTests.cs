@@ -33,6 +33,8 @@ public sealed class PriceOrderTests
             .OrderByDescending(one => one.GetProperty("validFrom").GetDateTimeOffset())
             .Select(one => one.GetProperty("prices").Text("input"));
         Assert.Equal(["1", "3", "1"], prices);
+        (await app.PutAsync($"/v1/models/{name}", Price1.Replace("\"input\":\"1\"", "\"input\":\"4\""))).MustBe(200);
+        Assert.Equal("4", (await app.GetAsync($"/v1/models/{name}")).MustBe(200).Json.GetProperty("prices").Text("input"));
     }
 
     /// <summary>Versions are kept for ever. The rest of a model may still be changed.</summary>

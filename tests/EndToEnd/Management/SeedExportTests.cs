@@ -42,7 +42,7 @@ public sealed partial class SeedExportTests
     [Fact]
     public async Task A_second_export_of_a_project_is_refused_while_one_is_under_way()
     {
-        await using var held = await OpenTransaction.BeginAsync(Books.Sessions, "lock table project_route in access exclusive mode");
+        await using var held = await OpenTransaction.BeginAsync(Books.Sessions, "lock table organization in access exclusive mode");
         Task<Reply>[] both = [App.GetAsync("/v1/seed"), App.GetAsync("/v1/seed")];
 
         var refused = await Task.WhenAny(both);
