@@ -61,7 +61,9 @@ public static class ExportSeed
         }
     }
 
-    /// <summary>A caller that reads slowly holds a file and no connection. Nobody else may read it, and it is gone when it is closed.</summary>
+    /// <summary>
+    /// A caller that reads slowly holds a file and no connection. Nobody else may read it, and it is gone when it is closed.
+    /// </summary>
     static FileStream NewFile()
     {
         var options = new FileStreamOptions
