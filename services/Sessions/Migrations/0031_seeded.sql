@@ -3,8 +3,8 @@
 -- The name under which a seed file made the key without bringing one. Until now files alone made keys.
 alter table secret_key add column seed_name text;
 update secret_key set seed_name = name from (
-    select distinct on (key.project_id, key.name) key.id from secret_key key join project on project.id = key.project_id
-    where key.test = project.test order by key.project_id, key.name, key.created_at, key.id) oldest
+    select distinct on (k.project_id, k.name) k.id from secret_key k join project p on p.id = k.project_id
+    where k.test = p.test order by k.project_id, k.name, k.created_at, k.id) oldest
 where secret_key.id = oldest.id;
 create unique index secret_key_seed_name on secret_key (project_id, seed_name) where seed_name is not null;
 
