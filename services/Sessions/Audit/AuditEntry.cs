@@ -31,16 +31,24 @@ public sealed record Author(string Actor, string? RequestId, DateTimeOffset At)
 
     const string InLedger = "secret-key:";
 
-    /// <summary>Says for whom this request changes what it changes.</summary>
     public static void UseAuthor(WebApplication app) => app.Use((http, next) =>
     {
-        if (http.Features.Get<ServiceCall>()?.Principal is { } caller)
-        {
-            var now = http.RequestServices.GetRequiredService<TimeProvider>().GetUtcNow();
-            http.RequestServices.GetRequiredService<SessionsDb>().Author = new(caller.Actor(), http.RequestId(), now);
-        }
+        Say(http);
         return next(http);
     });
+
+    /// <summary>
+    /// Says for whom this request changes what it changes. A context that is used again has the author of its last use, who must not change
+    /// anything for nobody.
+    /// </summary>
+    public static void Say(HttpContext http)
+    {
+        var db = http.RequestServices.GetRequiredService<SessionsDb>();
+        db.Author = null;
+        if (http.Features.Get<ServiceCall>()?.Principal is not { } caller)
+            return;
+        db.Author = new(caller.Actor(), http.RequestId(), http.RequestServices.GetRequiredService<TimeProvider>().GetUtcNow());
+    }
 
     /// <summary>As the audit names who is named otherwise in the ledger's older entries: a secret key by its bare id.</summary>
     public static string Named(string actor) =>

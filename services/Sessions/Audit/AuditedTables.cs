@@ -29,10 +29,10 @@ public static class AuditedTables
             "project", project => Ids.Show(Ids.Project, project.Id), project => project.Id,
             ["Name", "Test", "Active", "MarkupPpm", "PlatformFeePpm", "EndUserSessions", "KeysInQuery", "AllowedOrigins", "LowBalanceNanos",
                 "LimitThresholds", "TopUpLimits", "Branding"],
-            ["Id", "OrganizationId", "PublishableKey", "CreatedAt"]),
+            ["Id", "OrganizationId", "PublishableKey", "CreatedAt", "SeedHash"]),
         [typeof(SecretKey)] = OfProject<SecretKey>(
             "secret_key", key => Ids.Show(Ids.SecretKey, key.Id), key => key.ProjectId,
-            ["Test", "Name", "Last4", "Permissions", "ExpiresAt", "RevokedAt"], ["Id", "ProjectId", "CreatedAt", "LastUsedAt"],
+            ["Test", "Name", "Last4", "Permissions", "ExpiresAt", "RevokedAt"], ["Id", "ProjectId", "CreatedAt", "LastUsedAt", "SeedName"],
             key => key.Test, ["Hash", "SealedFingerprint"]) with
         {
             Verbs = new Dictionary<string, string> { ["RevokedAt"] = "revoked" },

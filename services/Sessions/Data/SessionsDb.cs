@@ -238,4 +238,7 @@ public sealed class SessionsDb(DbContextOptions<SessionsDb> options) : DbContext
 
     [DbContext(typeof(SessionsDb)), Migration("0030_routes")]
     sealed class Routes0030 : SqlMigration;
+
+    [DbContext(typeof(SessionsDb)), Migration("0031_seeded")]
+    sealed class Seeded0031 : SqlMigration;
 }

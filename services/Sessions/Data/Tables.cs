@@ -35,6 +35,8 @@ public sealed class Project
     /// <summary>A <see cref="Contracts.Branding"/> in JSON. Null: its name alone.</summary>
     public string? Branding { get; set; }
     public required string PublishableKey { get; init; }
+    /// <summary>What seed files said of it when they were applied last, as <see cref="SeedHashes"/> tells.</summary>
+    public byte[]? SeedHash { get; set; }
     public required DateTimeOffset CreatedAt { get; init; }
 }
 
@@ -46,6 +48,8 @@ public sealed class SecretKey
     public Project Project { get; init; } = null!;
     public required bool Test { get; init; }
     public required string Name { get; init; }
+    /// <summary>The name by which a seed file made it without bringing one. Names are not unique, and a call's is none of these.</summary>
+    public string? SeedName { get; init; }
     public required byte[] Hash { get; init; }
     public required string SealedFingerprint { get; init; }
     public required string Last4 { get; init; }

@@ -67,12 +67,12 @@ public static class ReadProject
         var models = await db.Models
             .AsNoTracking()
             .Include(model => model.Providers)
-            .Where(model => ids.Contains(model.ProjectId))
+            .Where(model => ids.Contains(model.ProjectId) && model.Providers.Count > 0)
             .OrderBy(model => model.Id)
             .ToListAsync(token);
         var routes = (await db.ProjectRoutes.AsNoTracking().Where(route => ids.Contains(route.ProjectId)).OrderBy(route => route.Id)
             .ToListAsync(token)).ToLookup(route => route.ProjectId);
-        var prices = (await db.CurrentPricesAsync(ids, now, token)).ToLookup(price => price.ProjectId);
+        var prices = (await db.CurrentPricesAsync(ids, token)).ToLookup(price => price.ProjectId);
         var catalogue = await Catalogue.ReadAsync(
             db,
             [.. models.SelectMany(model => model.Providers).Select(offer => offer.UpstreamModel)],
@@ -109,9 +109,9 @@ public static class ReadProject
 
     /// <summary>
     /// The first provider's offer, with those of the others to fall back on. Null while neither the project nor the catalogue says what the
-    /// model can do.
+    /// model can do. An offer of a provider that was not there yet when providers were read is left out: whoever adds both pushes them.
     /// </summary>
-    static ModelOffer? Offer(
+    public static ModelOffer? Offer(
         Model model,
         Dictionary<string, Provider> providers,
         Dictionary<(string Model, string? Provider), PriceVersion> prices,
@@ -119,7 +119,10 @@ public static class ReadProject
     {
         if (ModelLimits.Of(model, providers, catalogue).Limits is not { } limits)
             return null;
-        ModelOffer[] offers = [.. model.Providers.OrderBy(offer => offer.Position).Select(Offered)];
+        ModelOffer[] offers =
+        [
+            .. model.Providers.Where(offer => providers.ContainsKey(offer.ProviderId)).OrderBy(offer => offer.Position).Select(Offered),
+        ];
         return offers is [var first, .. var others] ? first with { Fallbacks = others } : null;
 
         ModelOffer Offered(ModelProvider offer)
@@ -138,14 +141,6 @@ public static class ReadProject
                 price is null ? null : StoredPrices.Read(price.Value.Prices));
         }
     }
-
-    /// <summary>The newest version of each price that is valid by now. A model has a price, and at some providers one of its own.</summary>
-    public static Task<List<PriceVersion>> CurrentPricesAsync(
-        this SessionsDb db, IReadOnlyList<Guid> projects, DateTimeOffset now, CancellationToken token) =>
-        db.PriceVersions.AsNoTracking().Where(version => projects.Contains(version.ProjectId) && version.ValidFrom <= now)
-            .GroupBy(version => new { version.ProjectId, version.ModelId, version.ProviderId })
-            .Select(versions => versions.OrderByDescending(version => version.ValidFrom).ThenByDescending(version => version.Id).First())
-            .ToListAsync(token);
 
     /// <summary>The prices of one project.</summary>
     public static Dictionary<(string Model, string? Provider), PriceVersion> ByOffer(IEnumerable<PriceVersion> prices) =>

@@ -16,6 +16,8 @@ public static class DeleteModel
         if (await ListModels.Of(db, caller.Project).SingleOrDefaultAsync(one => one.Id == name, token) is not { } model)
             return ListModels.NotFound;
         db.RemoveRange(model.Providers);
+        if (!await db.PriceVersions.AnyAsync(version => version.ProjectId == caller.Project && version.ModelId == name, token))
+            db.Remove(model); // nothing was charged by it: rows of what is gone must not become ever more
         await db.SaveChangesAsync(token);
         await using (copies.ProjectChanging(caller.Project))
             await transaction.CommitAsync(CancellationToken.None);

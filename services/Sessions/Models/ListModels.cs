@@ -12,10 +12,10 @@ public static class ListModels
 {
     public static void MapListModels(this WebApplication app)
     {
-        app.MapGet("/v1/models", async (HttpContext http, SessionsDb db, TimeProvider time, CancellationToken token) =>
-            Results.Json(new { models = await ReadAsync(http.Backend(), null, db, time, token) }, SeedPart.Shown)).WithQuery();
-        app.MapGet("/v1/models/{id}", async (string id, HttpContext http, SessionsDb db, TimeProvider time, CancellationToken token) =>
-            (await ReadAsync(http.Backend(), SeedPart.NameIn(id), db, time, token)).FirstOrDefault() is { } found
+        app.MapGet("/v1/models", async (HttpContext http, SessionsDb db, CancellationToken token) =>
+            Results.Json(new { models = await ReadAsync(http.Backend(), null, db, token) }, SeedPart.Shown)).WithQuery();
+        app.MapGet("/v1/models/{id}", async (string id, HttpContext http, SessionsDb db, CancellationToken token) =>
+            (await ReadAsync(http.Backend(), SeedPart.NameIn(id), db, token)).FirstOrDefault() is { } found
                 ? Results.Json(found, SeedPart.Shown)
                 : NotFound).WithQuery();
     }
@@ -26,10 +26,10 @@ public static class ListModels
     public static IQueryable<Model> Of(SessionsDb db, Guid project) => db.Models.Include(model => model.Providers)
         .Where(model => model.ProjectId == project && model.Providers.Count > 0).OrderBy(model => model.Id);
 
-    static async Task<List<SeedModel>> ReadAsync(Principal caller, string? only, SessionsDb db, TimeProvider time, CancellationToken token)
+    static async Task<List<SeedModel>> ReadAsync(Principal caller, string? only, SessionsDb db, CancellationToken token)
     {
         var models = await Of(db, caller.Project).AsNoTracking().Where(model => only == null || model.Id == only).ToListAsync(token);
-        var prices = ReadProject.ByOffer(await db.CurrentPricesAsync([caller.Project], time.GetUtcNow(), token));
+        var prices = ReadProject.ByOffer(await db.CurrentPricesAsync([caller.Project], token));
         return models.ConvertAll(model => ModelWriter.Describe(model, prices));
     }
 }

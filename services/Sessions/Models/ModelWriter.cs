@@ -27,19 +27,31 @@ public sealed class ModelWriter
 
     /// <param name="seeds">Those that will be written.</param>
     /// <param name="providers">All of the project, as they are to be.</param>
+    /// <param name="now">Of the transaction that has locked the project: prices are in force in the order of their writers.</param>
     public static async Task<ModelWriter> ReadAsync(
         SessionsDb db, Guid project, IReadOnlyList<SeedModel> seeds, IReadOnlyDictionary<string, Provider> providers, DateTimeOffset now,
-        CancellationToken token) => new(
+        CancellationToken token)
+    {
+        var names = seeds.Select(seed => seed.Id).ToList();
+        return new(
             db, project,
-            await db.Models.Include(model => model.Providers).Where(model => model.ProjectId == project)
+            await db.Models.Include(model => model.Providers)
+                .Where(model => model.ProjectId == project && (model.Providers.Count > 0 || names.Contains(model.Id)))
                 .ToDictionaryAsync(model => model.Id, token),
             providers,
-            ReadProject.ByOffer(await db.CurrentPricesAsync([project], now, token)),
+            ReadProject.ByOffer(await db.PricesBeforeAsync(project, seeds, token)),
             await Catalogue.ReadAsync(db, [.. seeds.SelectMany(seed => seed.Offers).Select(offer => offer.UpstreamModel!)], now, token),
             now);
+    }
 
     /// <summary>Of models that are on offer.</summary>
     public int Count => _known.Values.Count(model => model.Providers.Count > 0);
+
+    /// <summary>The newest of the models that were to be written.</summary>
+    public IReadOnlyDictionary<(string Model, string? Provider), PriceVersion> Newest => _prices;
+
+    /// <summary>Prices that are to be saved.</summary>
+    public int NewPrices { get; private set; }
 
     public bool Has(string id) => _known.TryGetValue(id, out var model) && model.Providers.Count > 0;
 
@@ -62,15 +74,18 @@ public sealed class ModelWriter
         return model;
     }
 
-    /// <summary>A provider's type may have changed under a model that only the database has.</summary>
-    /// <param name="path">Of the provider, where it is written.</param>
-    public void MustHaveOneType(SeedProvider provider, string path)
-    {
-        foreach (var model in _known.Values)
-            if (model.Providers.Exists(offer => offer.ProviderId == provider.Id)
-                && model.Providers.Select(offer => _providers[offer.ProviderId].QueryType).Distinct().Count() > 1)
-                throw new SeedException($"{path}.queryType must be that of all providers of the model '{model.Id}'");
-    }
+    /// <summary>A model that is had from the provider, or null.</summary>
+    public string? NameOf(string provider) => Of(provider).FirstOrDefault()?.Id;
+
+    /// <summary>
+    /// A model that is had from the provider and from one with another type of call credits, or null. The provider's type may have changed
+    /// under a model that only the database has.
+    /// </summary>
+    public string? OfOtherType(string provider) => Of(provider).FirstOrDefault(
+        model => model.Providers.Select(offer => _providers[offer.ProviderId].QueryType).Distinct().Count() > 1)?.Id;
+
+    IEnumerable<Model> Of(string provider) => _known.Values.Where(model => model.Providers.Exists(offer => offer.ProviderId == provider))
+        .OrderBy(model => model.Id, StringComparer.Ordinal);
 
     static void WriteProviders(Model model, IReadOnlyList<SeedModelProvider> seeds)
     {
@@ -93,12 +108,17 @@ public sealed class ModelWriter
     /// <param name="provider">Null for the model's own price.</param>
     void WritePrice(Model model, string? provider, Prices? price)
     {
-        if (price is not null && !StoredPrices.IsSame(price, _prices.GetValueOrDefault((model.Id, provider))?.Prices))
-            _db.Add(new PriceVersion
-            {
-                Id = Ids.New(), ProjectId = model.ProjectId, ModelId = model.Id, ProviderId = provider, Prices = StoredPrices.Text(price),
-                ValidFrom = _now,
-            });
+        var before = _prices.GetValueOrDefault((model.Id, provider));
+        if (price is null || StoredPrices.IsSame(price, before?.Prices))
+            return;
+        // The clock of the instance that wrote the one before may be ahead. That one must not stay in force.
+        var validFrom = before?.ValidFrom.AddMicroseconds(1) is { } first && first > _now ? first : _now;
+        _db.Add(_prices[(model.Id, provider)] = new()
+        {
+            Id = Ids.New(), ProjectId = model.ProjectId, ModelId = model.Id, ProviderId = provider, Prices = StoredPrices.Text(price),
+            ValidFrom = validFrom,
+        });
+        NewPrices++;
     }
 
     /// <summary>What would be written to make the model as it is.</summary>

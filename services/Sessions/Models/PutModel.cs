@@ -1,5 +1,6 @@
 using LlmGateway.Contracts;
 using LlmGateway.ServiceDefaults;
+using Microsoft.EntityFrameworkCore;
 
 namespace LlmGateway.Sessions;
 
@@ -9,17 +10,23 @@ namespace LlmGateway.Sessions;
 /// </summary>
 public static class PutModel
 {
+    /// <summary>Versions are kept for ever. An import of a whole catalogue may come a few times a day.</summary>
+    const int MaxPricesADay = 10_000;
+
+    static readonly TimeSpan OneHour = TimeSpan.FromHours(1);
+
     public static void MapPutModel(this WebApplication app) => app.MapPut("/v1/models/{id}", HandleAsync);
 
     static async Task<IResult> HandleAsync(
         string id, HttpContext http, SessionsDb db, Envelope envelope, HotCopies copies, TimeProvider time, CancellationToken token)
     {
-        var (caller, name, now) = (http.Backend(), SeedPart.NameIn(id), time.GetUtcNow());
+        var (caller, name) = (http.Backend(), SeedPart.NameIn(id));
         var seed = await SeedPart.ReadAsync<SeedModel>(http);
         SeedPart.MustBeNamed(seed.Id, name);
         seed = seed with { Id = name };
         await using var transaction = await db.Database.BeginTransactionAsync(token);
         await SeedPart.LockAsync(db, caller, token);
+        var now = time.GetUtcNow();
         var providers = (await ProviderWriter.ReadAsync(db, envelope, caller.Project, token)).All;
         SeedPart.MustBeRight(
         [
@@ -40,10 +47,15 @@ public static class PutModel
         {
             throw SeedPart.Refused(e.Message);
         }
+        if (models.NewPrices > 0 && await AreTooManyAsync(db, caller.Project, now.AddDays(-1), token))
+            return Problems.RateLimited($"A project may have {MaxPricesADay} new prices a day.", OneHour);
         await db.SaveChangesAsync(token);
         await using (copies.ProjectChanging(caller.Project))
             await transaction.CommitAsync(CancellationToken.None);
-        var prices = ReadProject.ByOffer(await db.CurrentPricesAsync([caller.Project], now, CancellationToken.None));
-        return Results.Json(ModelWriter.Describe(model, prices), SeedPart.Shown);
+        return Results.Json(ModelWriter.Describe(model, models.Newest), SeedPart.Shown);
     }
+
+    static async Task<bool> AreTooManyAsync(SessionsDb db, Guid project, DateTimeOffset since, CancellationToken token) =>
+        await db.PriceVersions.Where(version => version.ProjectId == project && version.ValidFrom > since)
+            .Take(MaxPricesADay).CountAsync(token) == MaxPricesADay;
 }

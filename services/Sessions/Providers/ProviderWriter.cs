@@ -24,7 +24,7 @@ public sealed class ProviderWriter
 
     public IReadOnlyDictionary<string, Provider> All => _known;
 
-    /// <param name="tenant">A tenant writes it. An address of the operator's that it leaves as it is stays the operator's.</param>
+    /// <param name="tenant">A tenant writes it. A connection of the operator's that it leaves as it is stays the operator's.</param>
     public Provider Write(SeedProvider seed, bool tenant)
     {
         BaseUrls.TryRead(seed.Wire, seed.BaseUrl, out var baseUrl);
@@ -33,7 +33,7 @@ public sealed class ProviderWriter
             {
                 ProjectId = _project, Id = seed.Id, Wire = "", BaseUrl = "", AuthType = "", TimeoutSeconds = 0, Retries = 0, OnAbort = "",
             });
-        provider.Tenant = tenant && (provider.Tenant || provider.BaseUrl != baseUrl);
+        provider.Tenant = seed.Tenant == true || (tenant && (provider.Tenant || !IsSameConnection(seed, provider)));
         provider.Wire = seed.Wire;
         provider.BaseUrl = baseUrl;
         (provider.AuthType, provider.AuthName) = seed.Authentication;
@@ -64,13 +64,16 @@ public sealed class ProviderWriter
     }
 
     /// <summary>
-    /// The same with the secrets that are stored where it has none. They go where they went before: whoever may change the address, and
-    /// does not know the secret, would have it sent to an address of his own.
+    /// The same with the secrets that are stored where it has none. They go where, and how, and for what they went before: whoever may
+    /// change that, and does not know the secret, would have it sent to an address of his own, or use more of what it opens.
     /// </summary>
     public SeedProvider WithStoredSecrets(SeedProvider seed)
     {
-        if (!_known.TryGetValue(seed.Id, out var stored) || seed.Authentication.Type == "none"
-            || !BaseUrls.TryRead(seed.Wire, seed.BaseUrl, out var baseUrl) || !IsSameHost(baseUrl, stored.BaseUrl))
+        if (!_known.TryGetValue(seed.Id, out var stored) || stored.Keys.Count == 0)
+            return seed;
+        if (seed.Auth is null && seed.Keys is null)
+            seed = seed with { Auth = new(stored.AuthType, stored.AuthName) };
+        if (!IsSameConnection(seed, stored))
             return seed;
         var owner = ProviderConnection.SecretOwner(_project, seed.Id);
         var secrets = stored.Keys.OrderBy(key => key.Position)
@@ -80,11 +83,24 @@ public sealed class ProviderWriter
             {
                 Keys = [.. given.Select((key, i) => key with { Value = key.Value ?? secrets.ElementAtOrDefault(i)?.Value })],
             };
-        return seed.Auth?.Value is null && secrets.Count > 0 ? seed with { Keys = secrets } : seed;
+        return seed.Auth?.Value is null ? seed with { Keys = secrets } : seed;
     }
 
-    static bool IsSameHost(string one, string other) =>
-        new Uri(one).GetLeftPart(UriPartial.Authority) == new Uri(other).GetLeftPart(UriPartial.Authority);
+    /// <summary>
+    /// The same place, spoken to in the same way, with the secret at the same place, and open for the same calls: a wire, a list of raw
+    /// paths and a type of call credits each open paths of the provider to whoever may call it.
+    /// </summary>
+    static bool IsSameConnection(SeedProvider seed, Provider stored) =>
+        BaseUrls.TryRead(seed.Wire, seed.BaseUrl, out var baseUrl)
+        && (baseUrl, seed.Wire) == (stored.BaseUrl, stored.Wire)
+        && seed.Authentication == (stored.AuthType, stored.AuthName)
+        && seed.QueryType is null == stored.QueryType is null
+        && (seed.RawPaths, stored.RawPaths) switch
+        {
+            (null, null) => true,
+            ({ } wanted, { } open) => wanted.SequenceEqual(open),
+            _ => false,
+        };
 
     /// <summary>What would be written to make the provider as it is, without its secrets.</summary>
     public static SeedProvider Describe(Provider provider)
@@ -99,6 +115,7 @@ public sealed class ProviderWriter
             OnAbort = provider.OnAbort,
             QueryType = provider.QueryType,
             RawPaths = provider.RawPaths,
+            Tenant = provider.Tenant ? true : null,
         };
     }
 }

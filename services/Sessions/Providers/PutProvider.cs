@@ -1,10 +1,11 @@
+using LlmGateway.Contracts;
 using LlmGateway.ServiceDefaults;
 
 namespace LlmGateway.Sessions;
 
 /// <summary>
-/// <c>PUT /v1/providers/{id}</c> with a provider as a seed file has it. A secret that is absent stays as it is while the provider's host
-/// does. An address that a tenant sets must be a public one.
+/// <c>PUT /v1/providers/{id}</c> with a provider as a seed file has it. A secret that is absent stays as it is while the connection does.
+/// A connection that a tenant changes must be to a public address.
 /// </summary>
 public static class PutProvider
 {
@@ -30,14 +31,10 @@ public static class PutProvider
         if (provider.Tenant && PublicUrl.Mistake(provider.BaseUrl, hosts) is { } mistake)
             throw Fields.Invalid("baseUrl", mistake);
         var models = await ModelWriter.ReadAsync(db, caller.Project, [], providers.All, time.GetUtcNow(), token);
-        try
-        {
-            models.MustHaveOneType(seed, "");
-        }
-        catch (SeedException e)
-        {
-            throw SeedPart.Refused(e.Message);
-        }
+        if (provider.Wire == ProviderWire.Http && models.NameOf(id) is { } named)
+            throw Fields.Invalid("wire", $"must be a wire of models while the model '{named}' is had from this provider");
+        if (models.OfOtherType(id) is { } mixed)
+            throw Fields.Invalid("queryType", $"must be that of all providers of the model '{mixed}'");
         await db.SaveChangesAsync(token);
         await using (copies.ProjectChanging(caller.Project))
             await transaction.CommitAsync(CancellationToken.None);

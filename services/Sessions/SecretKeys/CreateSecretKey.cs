@@ -16,7 +16,8 @@ public static class CreateSecretKey
     public sealed record Request(
         string Name, IReadOnlyList<string>? Permissions = null, DateTimeOffset? ExpiresAt = null, string? Mode = null);
 
-    public static void MapCreateSecretKey(this WebApplication app) => app.MapPost("/v1/secret-keys", HandleAsync).WithIdempotency();
+    public static void MapCreateSecretKey(this WebApplication app) =>
+        app.MapPost("/v1/secret-keys", HandleAsync).WithIdempotency(ofEach: true);
 
     static async Task<IResult> HandleAsync(
         HttpContext http, SessionsDb db, CredentialSeal seal, TimeProvider time, CancellationToken token)

@@ -26,6 +26,7 @@ public static class RevokeSecretKey
         {
             // Not while another call makes a key with this one.
             await db.LockProjectAsync(caller.Project, token);
+            await db.Entry(key).ReloadAsync(token); // another call may have revoked it meanwhile
             key.RevokedAt ??= time.GetUtcNow();
             await db.SaveChangesAsync(token);
             await transaction.CommitAsync(CancellationToken.None);

@@ -12,12 +12,14 @@ public static class SecretKeys
     public static string Prefix(bool test) => test ? Token.TestSecret : Token.LiveSecret;
 
     /// <summary>A new key's row, to be saved with the caller's transaction.</summary>
-    public static SecretKey New(Guid project, bool test, string name, string secret, CredentialSeal seal, DateTimeOffset now)
+    /// <param name="ofSeed">A seed file made it, and finds it again by its name.</param>
+    public static SecretKey New(
+        Guid project, bool test, string name, string secret, CredentialSeal seal, DateTimeOffset now, bool ofSeed = false)
     {
         var (id, fingerprint) = (Ids.New(), Token.Fingerprint(secret));
         return new()
         {
-            Id = id, ProjectId = project, Test = test, Name = name, Hash = seal.Hash(fingerprint),
+            Id = id, ProjectId = project, Test = test, Name = name, SeedName = ofSeed ? name : null, Hash = seal.Hash(fingerprint),
             SealedFingerprint = seal.Seal(fingerprint, id), Last4 = CredentialSeal.Last4(secret), CreatedAt = now,
         };
     }

@@ -20,7 +20,7 @@ public static partial class SeedDescription
         var providers = await db.Providers.Include(provider => provider.Keys).Where(provider => provider.ProjectId == project.Id)
             .OrderBy(provider => provider.Id).ToListAsync(token);
         var models = await ListModels.Of(db, project.Id).ToListAsync(token);
-        var prices = ReadProject.ByOffer(await db.CurrentPricesAsync([project.Id], now, token));
+        var prices = ReadProject.ByOffer(await db.CurrentPricesAsync([project.Id], token));
         var plans = await db.Plans.Where(plan => plan.ProjectId == project.Id).OrderBy(plan => plan.Id).ToListAsync(token);
         var routes = await db.ProjectRoutes.Where(route => route.ProjectId == project.Id).OrderBy(route => route.Id).ToListAsync(token);
         var names = Distinct(keys.Select(key => key.Name));

@@ -81,6 +81,11 @@ public sealed record SeedProvider(string Id, string Wire, string BaseUrl)
     public string? QueryType { get; init; }
     /// <inheritdoc cref="ProviderConnection.RawPaths"/>
     public IReadOnlyList<string>? RawPaths { get; init; }
+    /// <summary>
+    /// True: a tenant has said where it is, so that it must be a public place at each connection. An export has it. A call may say it, and
+    /// does not take it back.
+    /// </summary>
+    public bool? Tenant { get; init; }
 
     /// <summary>
     /// How the gateway authenticates at the provider. The wire decides what the file does not say. Without <c>auth</c> and <c>keys</c> no

@@ -10,7 +10,8 @@ namespace LlmGateway.Sessions;
 public static partial class SeedRules
 {
     const int MaxTimeoutSeconds = 600, MaxRetries = 5, MaxProviderKeys = 100, MaxWeight = 1000, MaxModelProviders = 10, MaxTrialDays = 730,
-        MaxThresholds = 8, MaxRawPaths = 100;
+        MaxThresholds = 8, MaxRawPaths = 100, MaxOrigins = 200, MaxOrigin = 255, MaxTiers = 16, MaxSecret = 4096, MaxUrl = 2048,
+        MaxHeaderName = 100;
 
     /// <summary>Providers, models or plans that a project may have by calls. A seed file, which is the operator's, may have more.</summary>
     public const int MaxEntries = 1000;
@@ -88,8 +89,11 @@ public static partial class SeedRules
             $"must be 1 to {MaxThresholds} percentages from 1 to 100, each above the one before"),
         .. TopUps(project.TopUpLimits, $"{path}.topUpLimits"),
         .. project.Branding is { } branding ? Branding(branding, $"{path}.branding") : [],
-        .. Each(project.AllowedOrigins, $"{path}.allowedOrigins", (origin, at) =>
-            Must(Origin.IsMatch(origin), at, "must be an exact origin in lower case, such as https://app.example.com, without path")),
+        .. Must(project.AllowedOrigins is not { Count: > MaxOrigins }, $"{path}.allowedOrigins", $"may have at most {MaxOrigins} origins"),
+        .. Each(project.AllowedOrigins, $"{path}.allowedOrigins", (origin, at) => Must(
+            origin.Length <= MaxOrigin && Origin.IsMatch(origin),
+            at,
+            "must be an exact origin in lower case, such as https://app.example.com, without path")),
     ];
 
     public static IEnumerable<string> Branding(Branding branding, string path) =>
@@ -123,7 +127,7 @@ public static partial class SeedRules
         .. Must(PlainId.IsMatch(provider.Id), $"{path}.id", "must be 1 to 64 letters, digits, dots, dashes or underscores"),
         .. Must(Wires.Contains(provider.Wire), $"{path}.wire", $"must be one of {string.Join(", ", Wires)}"),
         .. Must(
-            BaseUrls.TryRead(provider.Wire, provider.BaseUrl, out _),
+            provider.BaseUrl.Length <= MaxUrl && BaseUrls.TryRead(provider.Wire, provider.BaseUrl, out _),
             $"{path}.baseUrl",
             "must be an http or https address without user, query and fragment"),
         .. Must(
@@ -150,7 +154,10 @@ public static partial class SeedRules
         [
             .. Must(AuthTypes.Contains(type), $"{path}.auth.type", $"must be one of {string.Join(", ", AuthTypes)}"),
             .. Must(named == name is not null, $"{path}.auth.name", named ? "is required" : $"is not used by the type {type}"),
-            .. Must(name is null || HeaderName.IsMatch(name), $"{path}.auth.name", "must be a plain name"),
+            .. Must(
+                name is null || (name.Length <= MaxHeaderName && HeaderName.IsMatch(name)),
+                $"{path}.auth.name",
+                "must be a plain name"),
             .. Must(provider.Keys is null || provider.Auth?.Value is null, $"{path}.keys", "stands instead of auth.value, not beside it"),
             .. Must(provider.Keys is not { Count: 0 or > MaxProviderKeys }, $"{path}.keys", $"must have from 1 to {MaxProviderKeys} keys"),
             .. Must(
@@ -172,6 +179,7 @@ public static partial class SeedRules
             key.Value is not "" && key.Value?.Any(char.IsControl) != true,
             $"{path}.value",
             "must not be empty and must not have control characters"),
+        .. Must(key.Value is not { Length: > MaxSecret }, $"{path}.value", $"may have at most {MaxSecret} characters"),
         .. Must(
             authType != "basic" || key.Value is null || key.Value.Contains(':', StringComparison.Ordinal),
             $"{path}.value",
@@ -231,6 +239,7 @@ public static partial class SeedRules
     static IEnumerable<string> Form(Prices? prices, string path) =>
     [
         .. Must(prices?.Batch?.Batch is null, $"{path}.batch.batch", "must not be nested"),
+        .. Must(prices?.Tiers is not { Count: > MaxTiers }, $"{path}.tiers", $"may have at most {MaxTiers} tiers"),
         .. prices?.Batch is { } batch ? Form(batch, $"{path}.batch") : [],
         .. Each(
             prices?.Tiers,

@@ -7,11 +7,12 @@ namespace LlmGateway.Sessions;
 /// <summary>
 /// Writes valid seed files in one transaction. Ids follow from names, so that a file that is applied again, also after a crash half-way,
 /// means the same rows and balances. Balances are opened just before the commit. Only one instance writes at a time; an object of this
-/// class serves one attempt.
+/// class serves one attempt. A project of which the files say what they said the last time is left as it is: calls may have changed it
+/// since.
 /// </summary>
 public sealed class SeedWriter(
     SessionsDb db, WalletClient wallet, CredentialSeal seal, CustomerKeys customerKeys, Envelope envelope, HotCopies copies,
-    OutboxSignal outbox, MadeKeys madeKeys, TimeProvider time)
+    OutboxSignal outbox, MadeKeys madeKeys, TimeProvider time, ILogger<SeedWriter> log)
 {
     readonly DateTimeOffset _now = time.GetUtcNow();
     readonly List<OpenRegister> _registers = [];
@@ -22,17 +23,24 @@ public sealed class SeedWriter(
     readonly List<KnownCredential> _otherKeys = [];
     /// <summary>Customers whose plan is another one now, or has ended.</summary>
     readonly List<Guid> _otherPlans = [];
+    /// <summary>By the project's id.</summary>
+    readonly Dictionary<Guid, bool> _unchanged = [];
 
-    /// <summary>Throws <see cref="SeedException"/> when a file contradicts what is stored.</summary>
-    public async Task ApplyAsync(IReadOnlyList<(string Path, SeedFile File)> files, CancellationToken token)
+    /// <summary>
+    /// Throws <see cref="SeedException"/> when the files contradict each other by way of what is stored. Where calls have changed something
+    /// that a file speaks of otherwise, it is told in the log and left as it is: no tenant may keep the service from starting.
+    /// </summary>
+    /// <param name="run">As in <see cref="SeedSettings"/>.</param>
+    public async Task ApplyAsync(IReadOnlyList<SeedSource> files, string run, CancellationToken token)
     {
         db.Author = new(Author.Seed, null, _now);
+        var hashes = SeedHashes.Of(files.Select(file => file.Json), run);
         await using var transaction = await db.Database.BeginTransactionAsync(token);
         await CatalogueWriter.WriteAsync(db, CuratedModels.Read(), imported: false, _now, token);
-        foreach (var (path, file) in files)
+        foreach (var file in files)
         {
-            foreach (var (i, seed) in file.Organizations.Index())
-                await OrganizationAsync(seed, $"seed file {path}: organizations[{i}]", token);
+            foreach (var (i, seed) in file.File.Organizations.Index())
+                await OrganizationAsync(seed, hashes, $"seed file {file.Path}: organizations[{i}]", token);
             await db.SaveChangesAsync(token); // the next file may go on with what this one made
         }
         await wallet.OpenAsync(_registers, token);
@@ -56,16 +64,18 @@ public sealed class SeedWriter(
             await wallet.TryOpenCountersAsync(counters, token);
     }
 
-    async Task OrganizationAsync(SeedOrganization seed, string path, CancellationToken token)
+    async Task OrganizationAsync(
+        SeedOrganization seed, IReadOnlyDictionary<(string, string), string> hashes, string path, CancellationToken token)
     {
         var organization = await db.Organizations.SingleOrDefaultAsync(o => o.Name == seed.Name, token);
         if (organization is null)
             db.Add(organization = new() { Id = Ids.Derive(Guid.Empty, $"organization:{seed.Name}"), Name = seed.Name, CreatedAt = _now });
         foreach (var (i, project) in (seed.Projects ?? []).Index())
-            await ProjectAsync(organization, project, $"{path}.projects[{i}]", token);
+            await ProjectAsync(organization, project, hashes[(seed.Name, project.Name)], $"{path}.projects[{i}]", token);
     }
 
-    async Task ProjectAsync(Organization organization, SeedProject seed, string path, CancellationToken token)
+    /// <param name="said">What all files say of it.</param>
+    async Task ProjectAsync(Organization organization, SeedProject seed, string said, string path, CancellationToken token)
     {
         var known = await db.Projects.Where(p => p.OrganizationId == organization.Id && p.Name == seed.Name).Select(p => p.Id)
             .SingleOrDefaultAsync(token);
@@ -73,6 +83,8 @@ public sealed class SeedWriter(
         var project = await db.Projects.SingleOrDefaultAsync(p => p.Id == known, token);
         if (project is null)
             db.Add(project = NewProject(organization, seed.Name));
+        if (IsUnchanged(project, said))
+            return;
         ProjectWriter.Write(project, seed);
         _projects.Add(project.Id);
 
@@ -81,21 +93,53 @@ public sealed class SeedWriter(
         var providers = await ProviderWriter.ReadAsync(db, envelope, project.Id, token);
         foreach (var provider in seed.Providers ?? [])
             providers.Write(provider, tenant: false);
-        var models = await ModelWriter.ReadAsync(db, project.Id, seed.Models ?? [], providers.All, _now, token);
+        // A price that a call has set while this waited is older than the file's.
+        var models = await ModelWriter.ReadAsync(db, project.Id, seed.Models ?? [], providers.All, time.GetUtcNow(), token);
         foreach (var (i, model) in (seed.Models ?? []).Index())
             models.Write(model, $"{path}.models[{i}]");
         foreach (var (i, provider) in (seed.Providers ?? []).Index())
-            models.MustHaveOneType(provider, $"{path}.providers[{i}]");
-        if (await RouteWriter.WriteAsync(db, project.Id, seed.Routes ?? [], tenant: false, token) is var (_, mistake))
-            throw new SeedException($"{path}.routes: {mistake}");
-        if (seed.Routes is { Count: > 0 })
-            await db.SaveChangesAsync(token); // another project of the file must not have the same host
+            if (models.OfOtherType(provider.Id) is { } mixed)
+                Tell($"{path}.providers[{i}].queryType is not that of all providers of the model '{mixed}', which a call has given others");
+        await RoutesAsync(project, seed, path, token);
         var plans = await PlanWriter.ReadAsync(db, project.Id, token);
         foreach (var plan in seed.Plans ?? [])
             plans.Write(plan);
         foreach (var (i, customer) in (seed.Customers ?? []).Index())
             await CustomerAsync(project, customer, plans.All, $"{path}.customers[{i}]", token);
     }
+
+    /// <summary>A route that a call has made, and that ties with one of the file, stops no start: then the project keeps the routes it has.</summary>
+    async Task RoutesAsync(Project project, SeedProject seed, string path, CancellationToken token)
+    {
+        if (seed.Routes is not { Count: > 0 } routes)
+            return;
+        switch (await RouteWriter.WriteAsync(db, project.Id, routes, tenant: false, token))
+        {
+            case ("routes_tie", var tie) when RouteRules.Tie(routes) is null:
+                foreach (var entry in db.ChangeTracker.Entries<ProjectRoute>().Where(entry => entry.Entity.ProjectId == project.Id).ToList())
+                    entry.State = EntityState.Detached;
+                Tell($"{path}.routes: {tie}");
+                break;
+            case (_, var mistake):
+                throw new SeedException($"{path}.routes: {mistake}");
+            default:
+                await db.SaveChangesAsync(token); // another project of the file must not have the same host
+                break;
+        }
+    }
+
+    /// <summary>Decided once, for all files together.</summary>
+    bool IsUnchanged(Project project, string said)
+    {
+        if (_unchanged.TryGetValue(project.Id, out var unchanged))
+            return unchanged;
+        unchanged = project.SeedHash is { } before && seal.Hashes(said).Any(hash => hash.AsSpan().SequenceEqual(before));
+        if (!unchanged)
+            project.SeedHash = seal.Hash(said);
+        return _unchanged[project.Id] = unchanged;
+    }
+
+    void Tell(string contradiction) => log.LogError("{Contradiction}. It is left as it is", contradiction);
 
     Project NewProject(Organization organization, string name) => new()
     {
@@ -117,10 +161,10 @@ public sealed class SeedWriter(
         var secret = seed.Key;
         if (secret is null)
         {
-            if (await db.SecretKeys.Where(key => key.ProjectId == project.Id && key.Name == seed.Name).ToListAsync(token)
-                is { Count: > 0 } named)
+            // Its own, which others may have namesakes of. One that was revoked stays so, and none is made in its place.
+            if (await db.SecretKeys.SingleOrDefaultAsync(key => key.ProjectId == project.Id && key.SeedName == seed.Name, token) is { } own)
             {
-                named.ForEach(key => Narrow(key, seed));
+                Narrow(own, seed);
                 return;
             }
             secret = Token.New(SecretKeys.Prefix(project.Test));
@@ -138,7 +182,7 @@ public sealed class SeedWriter(
             Narrow(known, seed);
             return;
         }
-        var added = SecretKeys.New(project.Id, test, seed.Name, secret, seal, _now);
+        var added = SecretKeys.New(project.Id, test, seed.Name, secret, seal, _now, ofSeed: seed.Key is null);
         db.Add(added);
         Narrow(added, seed);
     }
@@ -159,6 +203,7 @@ public sealed class SeedWriter(
             await db.LockAsync(customer, token);
         if (customer?.Status == CustomerStatus.Deleted)
             return; // a seed does not bring back what was deleted
+        var isNew = customer is null;
         customer ??= CustomerCreation.Add(db, project, project.Test, seed.ExternalId, _now);
         customer.Name = seed.Name ?? customer.Name;
         customer.Email = seed.Email ?? customer.Email;
@@ -180,9 +225,10 @@ public sealed class SeedWriter(
             await CustomerKeyAsync(project, customer, key, $"{path}.keys[{i}]", token);
         if (seed.Plan is { } plan)
         {
-            if (!plans.ContainsKey(plan))
-                throw new SeedException($"{path}.plan names '{plan}', which is not among the project's plans");
-            await PlanAsync(customer, plan, token);
+            if (plans.ContainsKey(plan))
+                await PlanAsync(customer, plan, token);
+            else
+                Contradict(isNew, $"{path}.plan names '{plan}', which is not among the project's plans");
         }
         else if (seed.SaysPlan && await db.CustomerPlans.FindAsync([customer.Id], token) is { } had && !(had.EndsAt <= _now))
         {
@@ -190,7 +236,18 @@ public sealed class SeedWriter(
             _otherPlans.Add(customer.Id);
         }
         if (seed.Limits is { } limits)
-            await LimitsAsync(new(project.OrganizationId, project.Id, customer.Id, project.Test), limits, $"{path}.limits", token);
+            await LimitsAsync(new(project.OrganizationId, project.Id, customer.Id, project.Test), limits, isNew, $"{path}.limits", token);
+    }
+
+    /// <summary>
+    /// A customer that was there before may have become other than the file says it. One that the file makes has what the file says, or the
+    /// file is wrong.
+    /// </summary>
+    void Contradict(bool isNew, string mistake)
+    {
+        if (isNew)
+            throw new SeedException(mistake);
+        Tell(mistake);
     }
 
     async Task BalancesAsync(
@@ -200,7 +257,10 @@ public sealed class SeedWriter(
             return;
         var known = await CreditTypes.OfAsync(db, customer.Id, token);
         if (known.Union(balances.Keys).Count() > CallCredits.MaxTypes)
-            throw new SeedException($"{path}.balances: the customer would have more than {CallCredits.MaxTypes} types");
+        {
+            Tell($"{path}.balances: the customer would have more than {CallCredits.MaxTypes} types");
+            return;
+        }
         foreach (var (type, amount) in balances)
         {
             _registers.Add(CreditTypes.Balance(customer, project, type, amount));
@@ -227,14 +287,17 @@ public sealed class SeedWriter(
             });
     }
 
-    async Task LimitsAsync(CounterScope scope, IReadOnlyList<LimitRequest> limits, string path, CancellationToken token)
+    async Task LimitsAsync(CounterScope scope, IReadOnlyList<LimitRequest> limits, bool isNew, string path, CancellationToken token)
     {
         var customer = scope.Customer;
         if (limits.Any(limit => limit.Selector?.Keys is not null))
             await db.SaveChangesAsync(token); // the keys may be this file's
         var added = new List<CustomerLimit>();
-        if (await LimitWriter.WriteAsync(db, customer, limits, path, added, token) is var (where, reason))
-            throw new SeedException($"{where} {reason}");
+        if (await LimitWriter.WriteAsync(db, customer, limits, path, added, ofSeed: true, token) is var (where, reason))
+        {
+            Contradict(isNew, $"{where} {reason}");
+            return;
+        }
         _counters.Add(LimitOpenings.Of(scope, added, _now));
     }
 

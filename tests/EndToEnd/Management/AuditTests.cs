@@ -89,6 +89,42 @@ public sealed class AuditTests
         (await App.GetAsync("/v1/audit?from=yesterday")).MustBeProblem(400, "invalid_value", "from");
     }
 
+    /// <summary>The first has been committed when the second, which read the key before, gets its turn.</summary>
+    [Theory]
+    [InlineData("project", "secret_key")]
+    [InlineData("customer", "customer_key")]
+    public async Task Of_two_revocations_at_once_the_second_is_none(string holders, string keys)
+    {
+        var (id, path, subject, holder) = await NewKeyAsync(await App.NewUserAsync("1"), keys == "secret_key");
+        await using var revoked = await OpenTransaction.BeginAsync(
+            Books.Sessions,
+            $"""
+            with held as (update {holders} set name = name where id = $2 returning 1)
+            update {keys} set revoked_at = now() where id = $1
+            """,
+            id, holder);
+
+        var second = App.DeleteAsync(path);
+        await Eventually.HoldsAsync(revoked.IsWaitedForAsync, "a revocation that waits");
+        await revoked.CommitAsync();
+
+        (await second).MustBe(204);
+        Assert.DoesNotContain(await EntriesAsync($"subject={subject}"), entry => entry.Text("action").EndsWith(".revoked"));
+    }
+
+    /// <summary>A key of the project, or of the customer, and whose row is locked while it is revoked.</summary>
+    static async Task<(Guid Id, string Path, string Subject, Guid Holder)> NewKeyAsync(User user, bool ofProject)
+    {
+        if (ofProject)
+        {
+            var made = (await App.PostAsync("/v1/secret-keys", """{"name":"twice"}""")).MustBe(201).Json.Text("id");
+            return (Guid.ParseExact(made["skey_".Length..], "N"), $"/v1/secret-keys/{made}", made, await Books.ProjectAsync(user));
+        }
+        var (key, _) = await App.NewKeyAsync(user.CustomerId);
+        return (Guid.ParseExact(key["key_".Length..], "N"), $"/v1/customers/{user.CustomerId}/keys/{key}",
+            $"{user.CustomerId}/keys/{key}", user.Customer);
+    }
+
     [Fact]
     public async Task Another_project_and_the_test_world_see_nothing_of_it()
     {

@@ -10,6 +10,10 @@ public sealed class ConfigurationTests
          "prices":{"input":"1","output":"2"}}
         """;
 
+    const string Public = """
+        {"wire":"openai","baseUrl":"https://api.example.com/v1","auth":{"value":"one"},"queryType":"standard"}
+        """;
+
     static readonly TimeSpan Bound = TimeSpan.FromSeconds(1);
 
     static readonly Backend App = Backend.Managed;
@@ -91,15 +95,96 @@ public sealed class ConfigurationTests
         Assert.Equal((true, 200, null), await TestAsync("sandbox"));
         (await App.DeleteAsync(path)).MustBeProblem(409, "provider_in_use");
 
-        (await App.PutAsync($"/v1/providers/{name}", """
-            {"wire":"openai","baseUrl":"https://api.example.com/v1","auth":{"value":"one"}}
-            """)).MustBe(200);
-        (await App.PutAsync($"/v1/providers/{name}", """{"wire":"openai","baseUrl":"https://api.example.com/v2","auth":{}}""")).MustBe(200);
-        // Who does not know the secret would have it sent to a host of his own.
-        (await App.PutAsync($"/v1/providers/{name}", """{"wire":"openai","baseUrl":"https://evil.example.com/v1","auth":{}}"""))
-            .MustBeProblem(400, "invalid_value", "auth.value");
+        // Without the secret, and without a word on how it is sent, both stay.
+        (await App.PutAsync(path, Sandbox(address, null))).MustBe(200);
+        Assert.Equal((true, 200, null), await TestAsync("sandbox"));
+
+        (await App.PutAsync($"/v1/providers/{name}", Public)).MustBe(200);
         (await App.DeleteAsync($"/v1/providers/{name}")).MustBe(204);
         (await App.GetAsync($"/v1/providers/{name}")).MustBeProblem(404, "not_found");
+    }
+
+    /// <summary>
+    /// Who does not know the secret would have it sent to a place of his own, or to where it is quoted, or would use more of what it opens.
+    /// </summary>
+    [Theory]
+    [InlineData("https://api.example.com/v1", "https://evil.example.com/v1")]
+    [InlineData("https://api.example.com/v1", "https://api.example.com/v2")]
+    [InlineData("\"wire\":\"openai\"", "\"wire\":\"http\"")]
+    [InlineData("{\"value\":\"one\"}", "{\"type\":\"query\",\"name\":\"callback\"}")]
+    [InlineData("\"queryType\":\"standard\"", "\"queryType\":\"standard\",\"rawPaths\":[\"/v1/files\"]")]
+    [InlineData(",\"queryType\":\"standard\"", "")]
+    public async Task A_secret_that_is_not_said_stays_only_while_all_else_of_the_connection_does(string old, string other)
+    {
+        var path = $"/v1/providers/{Unique("p")}";
+        (await App.PutAsync(path, Public)).MustBe(200);
+        var changed = Public.Replace(old, other).Replace("{\"value\":\"one\"}", "{}");
+        Assert.NotEqual(Public, changed);
+
+        (await App.PutAsync(path, Public.Replace(",\"auth\":{\"value\":\"one\"}", ",\"timeoutSeconds\":5"))).MustBe(200);
+        (await App.PutAsync(path, changed)).MustBeProblem(400, "invalid_value", "auth.value");
+
+        (await App.DeleteAsync(path)).MustBe(204);
+    }
+
+    /// <summary>The operator let the gateway in there, for the calls of the models, and no tenant's customers for any call.</summary>
+    [Theory]
+    [InlineData("http", "")]
+    [InlineData("openai", ",\"rawPaths\":[\"/admin\"],\"queryType\":\"free\"")]
+    [InlineData("openai", ",\"queryType\":\"free\"")]
+    public async Task A_private_address_of_a_seed_file_is_not_opened_for_other_calls(string wire, string more)
+    {
+        var sandbox = (await App.GetAsync("/v1/providers/sandbox")).MustBe(200);
+        var body = Sandbox(sandbox.Json.Text("baseUrl"), "sk-sandbox").Replace("\"openai\"", $"\"{wire}\"");
+
+        (await App.PutAsync("/v1/providers/sandbox", $"{body[..^1]}{more}}}")).MustBeProblem(400, "invalid_value", "baseUrl");
+
+        Assert.Equal(sandbox.Text, (await App.GetAsync("/v1/providers/sandbox")).MustBe(200).Text);
+    }
+
+    /// <summary>
+    /// A route without its provider would be gone, and its calls would fall to a wider one. A batch would never be settled.
+    /// </summary>
+    [Fact]
+    public async Task A_provider_that_a_model_or_a_route_or_an_open_batch_needs_stays_what_it_is()
+    {
+        var (name, user) = (Unique("p"), await App.NewUserAsync("1"));
+        var (path, project) = ($"/v1/providers/{name}", await Books.ProjectAsync(user));
+        (await App.PutAsync(path, Public)).MustBe(200);
+
+        (await App.PutAsync($"/v1/models/{name}", $$"""{"provider":"{{name}}","contextTokens":9,"maxOutputTokens":8}""")).MustBe(200);
+        (await App.PutAsync(path, Public.Replace("\"wire\":\"openai\"", "\"wire\":\"http\""))).MustBeProblem(400, "invalid_value", "wire");
+        await MustBeInUseAsync($"'{name}'");
+        (await App.DeleteAsync($"/v1/models/{name}")).MustBe(204);
+
+        await ExecuteAsync(
+            "insert into project_route (project_id, id, definition) values ($1, $2, $3)",
+            project, name, $$"""{"id":"{{name}}","path":"/v1/{{name}}","provider":"{{name}}","enabled":false}""");
+        await MustBeInUseAsync($"'{name}'");
+        await ExecuteAsync("delete from project_route where project_id = $1 and id = $2", project, name);
+
+        await ExecuteAsync(
+            """
+            insert into provider_object (
+                id, kind, project_id, test, customer_id, provider_id, provider_key, upstream_id, created_at, next_check_at)
+            values ($2, 'batch', $1, false, $3, $2, '', '', now(), now() + interval '1 day')
+            """,
+            project, name, user.Customer);
+        await MustBeInUseAsync("batch");
+        await ExecuteAsync("delete from provider_object where project_id = $1 and id = $2", project, name);
+
+        (await App.DeleteAsync(path)).MustBe(204);
+
+        async Task MustBeInUseAsync(string by) =>
+            Assert.Contains(by, (await App.DeleteAsync(path)).MustBeProblem(409, "provider_in_use").Json.Text("message"));
+    }
+
+    static async Task ExecuteAsync(string sql, params object[] values)
+    {
+        await using var command = Books.Sessions.CreateCommand(sql);
+        foreach (var value in values)
+            command.Parameters.Add(new() { Value = value });
+        await command.ExecuteNonQueryAsync(TestContext.Current.CancellationToken);
     }
 
     [Theory]
@@ -269,8 +354,12 @@ public sealed class ConfigurationTests
 
     static string Unique(string name) => $"{name}-{Guid.NewGuid():N}";
 
-    static string Sandbox(string address, string secret) =>
-        $$"""{"wire":"openai","baseUrl":{{JsonSerializer.Serialize(address)}},"auth":{"type":"bearer","value":"{{secret}}"},"retries":0}""";
+    /// <param name="secret">Null: nothing is said of how it is sent, either.</param>
+    static string Sandbox(string address, string? secret)
+    {
+        var auth = secret is null ? "" : $$""","auth":{"type":"bearer","value":"{{secret}}"}""";
+        return $$"""{"wire":"openai","baseUrl":{{JsonSerializer.Serialize(address)}}{{auth}},"retries":0}""";
+    }
 
     /// <summary>Of the usual question and answer, at these prices per million.</summary>
     static string Cost(long input, long output) => Gateway.Usd(

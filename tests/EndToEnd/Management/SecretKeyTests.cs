@@ -126,6 +126,21 @@ public sealed class SecretKeyTests
         Assert.Equal(made.Text("key"), (await App.PostAsync("/v1/secret-keys", body, once)).MustBe(201).Json.Text("key"));
     }
 
+    /// <summary>It may do all that the other one may, and would have what it shows for longer than itself.</summary>
+    [Fact]
+    public async Task A_key_that_ends_does_not_get_the_key_without_an_end_that_another_one_made()
+    {
+        var ends = (await App.PostAsync("/v1/secret-keys", $$"""{"name":"ends","expiresAt":"{{DateTimeOffset.UtcNow.AddHours(1):O}}"}"""))
+            .MustBe(201).Json.Text("key");
+        var (body, once) = ("""{"name":"backend"}""", Guid.NewGuid().ToString());
+        var made = (await App.PostAsync("/v1/secret-keys", body, once)).MustBe(201).Json.Text("key");
+
+        var stolen = (await new Backend(ends).PostAsync("/v1/secret-keys", body, once))
+            .MustBeProblem(422, "idempotency_key_reused", "Idempotency-Key");
+
+        Assert.DoesNotContain(made, stolen.Text);
+    }
+
     [Fact]
     public async Task The_test_world_makes_and_sees_and_revokes_test_keys_alone()
     {

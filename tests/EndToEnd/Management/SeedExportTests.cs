@@ -38,6 +38,21 @@ public sealed partial class SeedExportTests
         Assert.Contains(served.ExternalId, text);
     }
 
+    /// <summary>Else slow readers of large files would have all connections to the database, and everybody's disk.</summary>
+    [Fact]
+    public async Task A_second_export_of_a_project_is_refused_while_one_is_under_way()
+    {
+        await using var held = await OpenTransaction.BeginAsync(Books.Sessions, "lock table organization in access exclusive mode");
+        Task<Reply>[] both = [App.GetAsync("/v1/seed"), App.GetAsync("/v1/seed")];
+
+        var refused = await Task.WhenAny(both);
+        await held.CommitAsync();
+
+        (await refused).MustBeProblem(429, "rate_limit_exceeded");
+        (await both.Single(one => one != refused)).MustBe(200);
+        (await App.GetAsync("/v1/seed")).MustBe(200);
+    }
+
     [Fact]
     public async Task Another_project_exports_itself_alone()
     {
@@ -127,7 +142,7 @@ public sealed partial class SeedExportTests
         [
             "$${HOME}", "$$${X}", "n8n (2)", "narrow (2)", "${PROVIDER_TWO_KEYS_KEY_2}", "1.000000001", "2026-01-31T06:00:00",
             "\"of-keys\"", "\"standard\": 0", "\"overagePerToken\": \"0.1\"", "\"perRequest\": \"0.01\"", "usage:read",
-            "\"all/of it\"", "$${C}", "$$${E}", "\"price\": \"0.000000000001\"", "\"/free\"",
+            "\"all/of it\"", "$${C}", "$$${E}", "\"price\": \"0.000000000001\"", "\"/free\"", "\"tenant\": true",
         ];
     }
 

@@ -1,6 +1,8 @@
 using System.Text.Json;
 using LlmGateway.Sessions;
+using Microsoft.AspNetCore.Http;
 using Microsoft.EntityFrameworkCore;
+using Microsoft.Extensions.DependencyInjection;
 using Xunit;
 
 namespace LlmGateway.UnitTests.Sessions;
@@ -94,6 +96,17 @@ public sealed class AuditTests : IDisposable
     [InlineData("seed", "seed")]
     public void A_key_is_also_found_by_the_name_that_the_ledger_had_for_it(string named, string actor) =>
         Assert.Equal(actor, Author.Named(named));
+
+    /// <summary>Contexts are used again.</summary>
+    [Fact]
+    public void A_call_of_nobody_is_not_written_under_the_name_of_the_caller_before()
+    {
+        using var services = new ServiceCollection().AddSingleton(_db).BuildServiceProvider();
+
+        Author.Say(new DefaultHttpContext { RequestServices = services });
+
+        Assert.Null(_db.Author);
+    }
 
     [Fact]
     public void Nothing_is_changed_by_nobody()

@@ -70,6 +70,42 @@ public sealed class SeedReaderTests
         $"organizations[0].projects[0].{path} is not a member that seed files have",
         Assert.Throws<SeedException>(() => Read(Valid.Replace(old, mistake))).Message);
 
+    /// <summary>They are copied to every proxy, and looked through at calls of others.</summary>
+    [Theory]
+    [InlineData("\"endUserSessions\": true", "\"allowedOrigins\": [$origins]", "allowedOrigins may have at most 200 origins")]
+    [InlineData("\"endUserSessions\": true", "\"allowedOrigins\": [\"https://$long\"]", "allowedOrigins[0] must be an exact origin")]
+    [InlineData("${PROVIDER_KEY}", "$long", "providers[0].auth.value may have at most 4096 characters")]
+    [InlineData("https://api.example.com/v1", "https://api.example.com/$long", "providers[0].baseUrl must be")]
+    [InlineData("\"input\": \"0.15\"", "\"tiers\": [$tiers]", "models[0].prices.tiers may have at most 16 tiers")]
+    public void What_a_project_says_has_bounds(string old, string other, string mistake)
+    {
+        var origins = Enumerable.Range(0, 201).Select(i => $"\"https://a{i}.example.com\"");
+        var tiers = Enumerable.Range(1, 17).Select(i => $$"""{"aboveInput": {{i}}, "prices": {"input": "1"} }""");
+        var text = other.Replace("$long", new string('a', 5000)).Replace("$origins", string.Join(',', origins))
+            .Replace("$tiers", string.Join(',', tiers));
+
+        Assert.StartsWith(
+            $"organizations[0].projects[0].{mistake}", Assert.Throws<SeedException>(() => Read(Valid.Replace(old, text))).Message);
+    }
+
+    /// <summary>Whoever may read the audit or the export would read the operator's variable.</summary>
+    [Theory]
+    [InlineData("request", "setHeaders", "X-App")]
+    [InlineData("request", "setQuery", "app.id")]
+    [InlineData("response", "setHeaders", "X-App")]
+    public void A_variable_is_refused_in_what_a_route_sets(string side, string member, string name)
+    {
+        string File(string value) => Valid.Replace("\"routes\": []", $$$"""
+            "routes": [{"path": "/w", "provider": "openai", "meter": "1", "{{{side}}}": {"{{{member}}}": {"{{{name}}}": "{{{value}}}"} } }]
+            """);
+
+        var mistake = Assert.Throws<SeedException>(() => Read(File("a ${PROVIDER_KEY}"))).Message;
+
+        Assert.StartsWith($"organizations[0].projects[0].routes[0].{side}.{member}.{name} must not have a variable", mistake);
+        Assert.DoesNotContain("sk-secret", mistake);
+        Assert.NotNull(Read(File("$${PROVIDER_KEY}")));
+    }
+
     [Fact]
     public void A_customer_without_a_plan_is_another_than_one_of_which_nothing_is_said()
     {
