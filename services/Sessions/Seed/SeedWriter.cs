@@ -108,7 +108,7 @@ public sealed class SeedWriter(
             await CustomerAsync(project, customer, plans.All, $"{path}.customers[{i}]", token);
     }
 
-    /// <summary>A route that a call has made, and that ties with one of the file, stops no start: then the project keeps the routes it has.</summary>
+    /// <summary>A route that a call has made and that ties with one of the file stops no start: the routes stay as they are.</summary>
     async Task RoutesAsync(Project project, SeedProject seed, string path, CancellationToken token)
     {
         if (seed.Routes is not { Count: > 0 } routes)
@@ -116,7 +116,7 @@ public sealed class SeedWriter(
         switch (await RouteWriter.WriteAsync(db, project.Id, routes, tenant: false, token))
         {
             case ("routes_tie", var tie) when RouteRules.Tie(routes) is null:
-                foreach (var entry in db.ChangeTracker.Entries<ProjectRoute>().Where(entry => entry.Entity.ProjectId == project.Id).ToList())
+                foreach (var entry in db.ChangeTracker.Entries<ProjectRoute>().Where(one => one.Entity.ProjectId == project.Id).ToList())
                     entry.State = EntityState.Detached;
                 Tell($"{path}.routes: {tie}");
                 break;

@@ -187,7 +187,7 @@ public sealed class RawCallTests
         var (status, text) = await RawHttp.PostAsync(
             $"/v1/providers/open/{path}{(path.Contains('?') ? '&' : '?')}tag={tag}", user.Token, "{}");
 
-        Assert.True(status is 400 or 401 or 404, $"{status} {text}");
+        Assert.True(status is 400 or 401 or 404 or 405, $"{status} {text}");
         Assert.Empty(await Sandbox.CallsAsync(tag));
         await MustHaveAsync(user, 1);
     }
@@ -426,7 +426,8 @@ public sealed class RawCallTests
             Assert.DoesNotContain(key, reply.Text + reply.Headers);
         }
         var calls = await Sandbox.CallsAsync(tag);
-        Assert.Equal(6, calls.Count);
+        // A GET whose connection ends before its answer is sent again, as HTTP has it.
+        Assert.Equal(6, calls.DistinctBy(call => (call.Path, call.Query)).Count());
         Assert.All(calls, call => Assert.DoesNotContain(key, string.Join('\n', [call.Path, call.Query, .. call.Headers.Values])));
         foreach (var (log, text) in await Attack.LogsAsync())
             Assert.False(text.Contains(key, StringComparison.Ordinal), $"the key stands in {log}");

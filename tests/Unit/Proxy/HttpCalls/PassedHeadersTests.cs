@@ -71,7 +71,7 @@ public sealed class PassedHeadersTests
         Assert.Equal("Origin,X-Version", again.Response.Headers.Vary.ToString());
     }
 
-    static IEnumerable<string> Sent(string credential, string[] besides, params (string Name, string Value)[] headers)
+    static List<string> Sent(string credential, string[] besides, params (string Name, string Value)[] headers)
     {
         var http = new DefaultHttpContext();
         foreach (var (name, value) in headers)
@@ -81,7 +81,7 @@ public sealed class PassedHeadersTests
         return Lines(request.Headers.Concat(request.Content.Headers));
     }
 
-    static IEnumerable<string> Told(MessageChanges? changes, (string Name, string Value)[] headers, Action<HttpContext>? before = null)
+    static List<string> Told(MessageChanges? changes, (string Name, string Value)[] headers, Action<HttpContext>? before = null)
     {
         var http = new DefaultHttpContext();
         before?.Invoke(http);
@@ -94,7 +94,9 @@ public sealed class PassedHeadersTests
             header => KeyValuePair.Create(header.Key, (IEnumerable<string>)[header.Value.ToString()])));
     }
 
-    static IEnumerable<string> Lines(IEnumerable<KeyValuePair<string, IEnumerable<string>>> headers) =>
-        headers.Where(header => header.Key != "Content-Length").Select(header => $"{header.Key}: {string.Join(',', header.Value)}").Order()
-            .ToList();
+    static List<string> Lines(IEnumerable<KeyValuePair<string, IEnumerable<string>>> headers) =>
+    [
+        .. headers.Where(header => header.Key != "Content-Length").Select(header => $"{header.Key}: {string.Join(',', header.Value)}")
+            .Order(),
+    ];
 }
