@@ -22,4 +22,17 @@ public static class ClockLock
         await connection.RunAsync("set local lock_timeout = '1s'; set local idle_in_transaction_session_timeout = '5s'", token);
         await connection.RunAsync("select from pg_advisory_xact_lock($1)", token, Key);
     }
+
+    /// <summary>
+    /// A moment by the database's clock before which nothing is booked any more. Batches that have read an earlier clock are waited for:
+    /// what they book would appear behind a page that was read already.
+    /// </summary>
+    public static async Task<DateTimeOffset> BookedUntilAsync(NpgsqlDataSource database, CancellationToken token)
+    {
+        await using var connection = await database.OpenConnectionAsync(token);
+        await using var transaction = await connection.BeginTransactionAsync(token);
+        await TakeAloneAsync(connection, token);
+        await using var moment = connection.Sql("select greatest(booked_until, clock_timestamp()) from summed");
+        return (DateTime)(await moment.ExecuteScalarAsync(token))!;
+    }
 }
