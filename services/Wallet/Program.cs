@@ -20,6 +20,7 @@ builder.Services.AddHostedSingleton<Rollups>();
 builder.Services.AddHostedSingleton<SessionSums>();
 builder.Services.AddHostedSingleton<UsageMonths>();
 builder.Services.AddHostedSingleton<Seals>();
+builder.Services.AddSingleton(new ExportSlots());
 
 // What is erased of customers
 builder.Services.AddHostedSingleton<Erasures>();
@@ -75,6 +76,8 @@ app.MapWallets();
 app.MapListLedger();
 app.MapOwnWallet();
 app.MapUsageSummary();
+app.MapListRequests();
+app.MapShowRequest();
 
 // What costs differently than it was charged
 app.MapReratings();

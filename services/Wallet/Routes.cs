@@ -47,5 +47,7 @@ public static class Routes
         ["GET /v1/wallets/{id}/ledger"] = [Proxy],
         ["GET /v1/wallet/balance"] = [Proxy],
         ["GET /v1/usage/summary"] = [Proxy],
+        ["GET /v1/usage/requests"] = [Proxy],
+        ["GET /v1/usage/requests/{id}"] = [Proxy],
     };
 }

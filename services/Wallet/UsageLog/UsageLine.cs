@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text.Json.Serialization;
 using LlmGateway.Contracts;
+using LlmGateway.ServiceDefaults;
 
 namespace LlmGateway.Wallet;
 
@@ -51,7 +52,7 @@ public sealed record UsageLine(
     [JsonIgnore]
     public string?[] Cells =>
     [
-        Id, Name(Type), Request, Text(At), Text(BookedAt), Text(StartedAt), Customer, Key, Endpoint, Model, Provider, UpstreamModel,
+        Id, Name(Type), Request, Csv.Of(At), Csv.Of(BookedAt), Csv.Of(StartedAt), Customer, Key, Endpoint, Model, Provider, UpstreamModel,
         Text(Stream), Text(Status), Name(Outcome), Text(DurationMs), FirstByteMs is { } first ? Text(first) : null, Text(InputTokens),
         Text(OutputTokens), Cost.ToString(), Charged.ToString(), Absorbed.ToString(), Covered.ToString(), Text(Estimated), Reason,
         PriceVersion?.ToString(),
@@ -60,8 +61,6 @@ public sealed record UsageLine(
     /// <summary>As in JSON.</summary>
     public static string Name<TEnum>(TEnum value)
         where TEnum : struct, Enum => value.ToString().ToLowerInvariant();
-
-    static string Text(DateTimeOffset time) => time.ToString("O", CultureInfo.InvariantCulture);
 
     static string Text(long number) => number.ToString(CultureInfo.InvariantCulture);
 

@@ -47,7 +47,7 @@ public static class UsageLog
             Earlier(Later(filter.To, RollupTimes.Day), until), after.BookedAt, after.Id, scanned, limit + 1,
         };
         var sql = Sql(filter, values);
-        return database.ByIndexAsync(async connection =>
+        return database.ByIndexAsync<Page>(async connection =>
         {
             await using var query = connection.Sql(sql, [.. values]);
             await using var row = await query.ExecuteReaderAsync(token);
@@ -64,7 +64,7 @@ public static class UsageLog
                 if (isLastScanned)
                     return new(lines, place);
             }
-            return new Page(lines, null);
+            return new(lines, null);
         }, token);
     }
 
