@@ -27,8 +27,8 @@ public static class Focus
         ("ChargeCategory", (_, line) => line.Type != LineType.Correction || IsOfAnotherMonth(line) ? "Usage" : "Adjustment"),
         ("ChargeClass", (_, line) => IsOfAnotherMonth(line) ? "Correction" : null),
         ("ChargeDescription", (_, line) => line.Type == LineType.Correction
-            ? $"Another price of {line.Request} ({line.Model}, {line.Endpoint})"
-            : $"{line.Model}, {line.Endpoint}"),
+            ? $"{line.Model} at {line.Endpoint}: another price of {line.Request}"
+            : $"{line.Model} at {line.Endpoint}"),
         ("ChargeFrequency", (_, _) => "Usage-Based"),
         ("ChargePeriodEnd", (_, line) => Time(QuarterOf(line) + RollupTimes.Quarter)),
         ("ChargePeriodStart", (_, line) => Time(QuarterOf(line))),

@@ -15,7 +15,9 @@ public static class ShowRequest
     const int MaxAttempts = 100;
 
     /// <summary>What paid a part of an attempt, or what it was counted on.</summary>
-    /// <param name="Of"><c>wallet</c>, <c>absorbed</c> (the house), <c>covered</c> (quota, credits, or free), or a kind of register.</param>
+    /// <param name="Of">
+    /// <c>wallet</c>, <c>absorbed</c> (by the house), <c>covered</c> (by quota or credits, or free), or a kind of register.
+    /// </param>
     /// <param name="Unit">Null of a register that is gone.</param>
     /// <param name="Amount">USD as a decimal, or a count.</param>
     public sealed record CostLine(string Of, string? Unit, string Amount);

@@ -26,7 +26,9 @@ public sealed record UsageFilter(Guid Project, bool Test, DateTimeOffset From, D
 /// </summary>
 public static class UsageLog
 {
-    /// <summary>Rows that one page looks through at most, of each of its three parts: a filter that hits nothing must not read it all.</summary>
+    /// <summary>
+    /// Rows that one page looks through at most, of each of its three parts: a filter that hits nothing must not read it all.
+    /// </summary>
     public const int Scanned = 5_000;
 
     /// <summary>A request that was booked later after it began is found by an index of its own.</summary>

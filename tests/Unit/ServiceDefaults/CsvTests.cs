@@ -26,7 +26,8 @@ public sealed class CsvTests
 
     /// <summary>Of each cell that begins with an apostrophe one is taken away: it was put there, or it was before another one.</summary>
     [Theory]
-    [InlineData("=1+1"), InlineData("'=1"), InlineData("''"), InlineData("it's"), InlineData("\u3000\uff20a"), InlineData("-"), InlineData("+5")]
+    [InlineData("=1+1"), InlineData("'=1"), InlineData("''"), InlineData("it's"), InlineData("\u3000\uff20a"), InlineData("-")]
+    [InlineData("+5")]
     public void Who_reads_a_cell_gets_back_what_it_was(string text)
     {
         var cell = Csv.Line([text])[..^1];
