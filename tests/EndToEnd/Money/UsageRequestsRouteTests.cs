@@ -68,7 +68,7 @@ public sealed class UsageRequestsRouteTests
         Assert.Equal(Price.OfQuestion + Price.OfAnswer, Gateway.Nanos(shown.GetProperty("cost")));
         var attempt = shown.Items("attempts").Single();
         var meters = attempt.GetProperty("meters");
-        Assert.Equal((Price.QuestionTokens, Price.AnswerTokens), (meters.Int("input"), meters.Int("output")));
+        Assert.Equal((Price.QuestionTokens, Price.AnswerTokens), (meters.GetProperty("input").GetInt64(), meters.GetProperty("output").GetInt64()));
         Assert.Equal("wallet", attempt.Items("lines").First().Text("of"));
         // The price that it names is one of the model's history.
         var prices = (await Backend.App.GetAsync("/v1/models/small/prices")).MustBe(200).Json.Items("prices");
