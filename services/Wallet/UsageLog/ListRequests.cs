@@ -49,7 +49,7 @@ public static class ListRequests
             throw ListQuery.Invalid("from", "is in a month whose usage log is not kept any more; its sums are in the summary");
         if (form is not null)
         {
-            var until = await ClockLock.BookedUntilAsync(database, token);
+            var until = await ClockLock.BookedBeforeAsync(database, token);
             await UsageExport.WriteAsync(http.Response, form, ExportAsync(database, filter, until, token), time, token);
             return Results.Empty;
         }

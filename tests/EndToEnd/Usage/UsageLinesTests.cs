@@ -98,7 +98,7 @@ public sealed class UsageLinesTests : OnOwnLedger
             Database = new NpgsqlConnectionStringBuilder(_ledger.Database.ConnectionString).Database, MaxPoolSize = 1, Timeout = 5,
         });
 
-        var until = await ClockLock.BookedUntilAsync(one, Token);
+        var until = await ClockLock.BookedBeforeAsync(one, Token);
         var lines = new List<UsageLine>();
         await foreach (var line in UsageLog.AllAsync(one, filter, until, atOnce: 3, Token))
         {
@@ -110,6 +110,34 @@ public sealed class UsageLinesTests : OnOwnLedger
         }
 
         Assert.Equal(before, lines);
+    }
+
+    [Fact]
+    public async Task A_booking_that_is_under_way_is_in_an_export_that_begins_then_and_no_other_one_waits_for_it()
+    {
+        await _ledger.SettleAsync(_ledger.Settlement(DateTimeOffset.UtcNow));
+        await using var connection = await _ledger.Database.OpenConnectionAsync(Token);
+        await using var transaction = await connection.BeginTransactionAsync(Token);
+        // As the ledger writes it: the clock is read under the lock, and the row is seen from the commit on.
+        await using var booking = new NpgsqlCommand($$"""
+            select pg_advisory_xact_lock_shared({{ClockLock.Key}});
+            insert into usage_record select (jsonb_populate_record(null::usage_record, to_jsonb(u) || jsonb_build_object(
+                'request_id', left(u.request_id::text, 14) || right(gen_random_uuid()::text, 22), 'charged', 0, 'absorbed', 0,
+                'model', 'under way', 'created_at', clock_timestamp()))).*
+            from usage_record u
+            """, connection, transaction);
+        Assert.Equal(1, await booking.ExecuteNonQueryAsync(Token));
+
+        var moment = ClockLock.BookedBeforeAsync(_ledger.Database, Token);
+        await _ledger.SettleAsync(_ledger.Settlement(DateTimeOffset.UtcNow));
+        Assert.False(moment.IsCompleted);
+        await transaction.CommitAsync(Token);
+
+        var filter = new UsageFilter(OwnLedger.Project, false, DateTimeOffset.MinValue, Always);
+        var lines = new List<UsageLine>();
+        await foreach (var line in UsageLog.AllAsync(_ledger.Database, filter, await moment, atOnce: 10, Token))
+            lines.Add(line);
+        Assert.Contains("under way", lines.Select(line => line.Model));
     }
 
     [Fact]
