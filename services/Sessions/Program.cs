@@ -75,6 +75,7 @@ app.MapListModels();
 app.MapPutModel();
 app.MapDeleteModel();
 app.MapListPrices();
+app.MapShowRequest();
 app.MapListPlans();
 app.MapPutPlan();
 app.MapDeletePlan();

@@ -60,6 +60,7 @@ app.MapEndCall();
 app.MapRegisters();
 app.MapSummaries();
 app.MapEraseCustomer();
+app.MapFindRequest();
 app.MapCounterStates();
 app.MapCounterOpenings();
 
@@ -77,7 +78,6 @@ app.MapListLedger();
 app.MapOwnWallet();
 app.MapUsageSummary();
 app.MapListRequests();
-app.MapShowRequest();
 
 // What costs differently than it was charged
 app.MapReratings();

@@ -68,8 +68,14 @@ public sealed class UsageRequestsRouteTests
         Assert.Equal(Price.OfQuestion + Price.OfAnswer, Gateway.Nanos(shown.GetProperty("cost")));
         var attempt = shown.Items("attempts").Single();
         var meters = attempt.GetProperty("meters");
-        Assert.Equal((Price.QuestionTokens, Price.AnswerTokens), (meters.GetProperty("input").GetInt64(), meters.GetProperty("output").GetInt64()));
-        Assert.Equal("wallet", attempt.Items("lines").First().Text("of"));
+        Assert.Equal(
+            (Price.QuestionTokens, Price.AnswerTokens),
+            (meters.GetProperty("input").GetInt64(), meters.GetProperty("output").GetInt64()));
+        Assert.Equal("wallet", attempt.Items("paidBy").First().Text("of"));
+        Assert.Equal(
+            [$"input 3 1 {Gateway.Usd(Price.OfQuestion)}", $"output 20 2 {Gateway.Usd(Price.OfAnswer)}"],
+            attempt.Items("costLines").Select(line =>
+                $"{line.Text("meter")} {line.Int("units")} {line.Text("rate")} {line.Text("amount")}"));
         // The price that it names is one of the model's history.
         var prices = (await Backend.App.GetAsync("/v1/models/small/prices")).MustBe(200).Json.Items("prices");
         Assert.Contains(attempt.Text("priceVersion"), prices.Select(price => price.Text("id")));

@@ -156,7 +156,7 @@ public sealed class UsageLinesTests : OnOwnLedger
         await _ledger.SettleAsync(failed, answered);
         await _ledger.Writer.RunAsync(_ledger.Correction(answered, cost: 60));
 
-        var shown = (await ShowRequest.ReadAsync(_ledger.Database, OwnLedger.Project, false, request, Token))!;
+        var shown = (await FindRequest.ReadAsync(_ledger.Database, OwnLedger.Project, false, request, Token))!;
 
         Assert.Equal((Ids.Show(Ids.Request, request), RequestOutcome.Completed), (shown.Id, shown.Outcome));
         Assert.Equal((60L, 60L, 0L, 0L), (shown.Cost.Nanos, shown.Charged.Nanos, shown.Absorbed.Nanos, shown.Covered.Nanos));
@@ -164,13 +164,13 @@ public sealed class UsageLinesTests : OnOwnLedger
         Assert.Equal(
             new Dictionary<string, long> { ["input"] = 3, ["cacheWrite5m"] = 2, ["output"] = 5 }, shown.Attempts[1].Meters);
         Assert.Equal(12, shown.Attempts[1].FirstByteMs);
-        Assert.Equal(new ShowRequest.CostLine("wallet", "usd", "0.00000009"), Assert.Single(shown.Attempts[1].Lines));
+        Assert.Equal(new PaidLine("wallet", "usd", "0.00000009"), Assert.Single(shown.Attempts[1].PaidBy));
         var correction = Assert.Single(shown.Corrections);
         Assert.Equal((90L, 60L, -30L), (correction.OldCost.Nanos, correction.NewCost.Nanos, correction.Charged.Nanos));
         var lines = await PagesAsync(new(OwnLedger.Project, false, DateTimeOffset.MinValue, Always), new(1));
         Assert.Equal(new RollupSums(1, 0, 2, 6, 5, 60, 60, 0, 0, 0), Sum(lines.Select(line => line.Sums)));
-        Assert.Null(await ShowRequest.ReadAsync(_ledger.Database, OwnLedger.Project, true, request, Token));
-        Assert.Null(await ShowRequest.ReadAsync(_ledger.Database, Ids.New(), false, request, Token));
+        Assert.Null(await FindRequest.ReadAsync(_ledger.Database, OwnLedger.Project, true, request, Token));
+        Assert.Null(await FindRequest.ReadAsync(_ledger.Database, Ids.New(), false, request, Token));
     }
 
     /// <summary>Page by page, of any size, also where a page looks through few rows.</summary>

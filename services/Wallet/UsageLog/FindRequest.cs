@@ -6,65 +6,36 @@ using Npgsql;
 namespace LlmGateway.Wallet;
 
 /// <summary>
-/// <c>GET /v1/usage/requests/{id}</c>: what became of a request, by the id that its caller has: its attempts with what was counted, by
-/// which price, who paid and how long it took, and what was corrected since.
+/// <c>GET /internal/projects/{project}/usage/{request}?test=</c>: what became of a request, by the id that its caller has: its attempts
+/// with what was counted, by which price, who paid and how long it took, and what was corrected since. Sessions, which has the prices, asks
+/// it for backends.
 /// </summary>
-public static class ShowRequest
+public static class FindRequest
 {
     /// <summary>Attempts that are shown. A request has one for each provider of its model, twice at most.</summary>
     const int MaxAttempts = 100;
 
-    /// <summary>What paid a part of an attempt, or what it was counted on.</summary>
-    /// <param name="Of">
-    /// <c>wallet</c>, <c>absorbed</c> (by the house), <c>covered</c> (by quota or credits, or free), or a kind of register.
-    /// </param>
-    /// <param name="Unit">Null of a register that is gone.</param>
-    /// <param name="Amount">USD as a decimal, or a count.</param>
-    public sealed record CostLine(string Of, string? Unit, string Amount);
-
-    /// <param name="Meters">Those that counted something, by name.</param>
-    /// <param name="PriceVersion">As <c>GET /v1/models/{id}/prices</c> lists it.</param>
-    public sealed record Attempt(
-        string Id, string Provider, string UpstreamModel, Guid? PriceVersion, DateTimeOffset StartedAt, DateTimeOffset BookedAt,
-        int DurationMs, int? FirstByteMs, int Status, RequestOutcome Outcome, bool Estimated, string? Reason,
-        IReadOnlyDictionary<string, long> Meters, Money Cost, Money Charged, Money Absorbed, Money Covered, IReadOnlyList<CostLine> Lines);
-
-    /// <param name="Charged">A difference, as the two that follow.</param>
-    public sealed record Corrected(
-        string Id, string Attempt, DateTimeOffset BookedAt, Guid PriceVersion, Money OldCost, Money NewCost, Money Charged, Money Absorbed,
-        Money Covered);
-
-    /// <param name="Cost">Of all attempts and corrections, as the three that follow.</param>
-    public sealed record Answer(
-        string Id, DateTimeOffset StartedAt, string? Customer, string Key, string Endpoint, string Model, bool Stream,
-        RequestOutcome Outcome, Money Cost, Money Charged, Money Absorbed, Money Covered, IReadOnlyList<Attempt> Attempts,
-        IReadOnlyList<Corrected> Corrections);
-
     /// <summary>A row of the log.</summary>
     sealed record Row(
         Guid Id, bool IsAttempt, Guid? Customer, Guid Credential, Guid? Family, string Endpoint, string Model, bool Stream,
-        Attempt Shown, Guid[] Registers, long[] Counts);
+        BookedAttempt Shown, Guid[] Registers, long[] Counts);
 
-    public static void MapShowRequest(this WebApplication app) => app.MapGet("/v1/usage/requests/{id}", HandleAsync).WithQuery();
-
-    static async Task<IResult> HandleAsync(string id, HttpContext http, NpgsqlDataSource database)
-    {
-        var (caller, token) = (http.Backend(), http.RequestAborted);
-        if (!Ids.TryParse(Ids.Request, id, out var request)
-            || await ReadAsync(database, caller.Project, caller.Test, request, token) is not { } answer)
-            return Problems.NotFound("request");
-        return Results.Json(answer, Defaults.Json);
-    }
+    public static void MapFindRequest(this WebApplication app) => app.MapGet(
+        "/internal/projects/{project:guid}/usage/{request:guid}",
+        async (Guid project, Guid request, bool test, NpgsqlDataSource database, CancellationToken token) =>
+            await ReadAsync(database, project, test, request, token) is { } found
+                ? Results.Json(found, Defaults.Json)
+                : Problems.NotFound("request"));
 
     /// <summary>Null when the project has no such request, or it is not booked yet.</summary>
-    public static async Task<Answer?> ReadAsync(
+    public static async Task<BookedRequest?> ReadAsync(
         NpgsqlDataSource database, Guid project, bool test, Guid request, CancellationToken token)
     {
         var rows = await RowsAsync(database, project, test, request, token);
         if (rows.Count == 0)
             return null;
         var registers = await RegistersAsync(database, [.. rows.SelectMany(row => row.Registers).Distinct()], token);
-        var attempts = rows.ConvertAll(row => row.Shown with { Lines = LinesOf(row, registers) });
+        var attempts = rows.ConvertAll(row => row.Shown with { PaidBy = PaidBy(row, registers) });
         var corrections = await CorrectionsAsync(database, [.. rows.Select(row => row.Id)], token);
         var last = rows.Find(row => !row.IsAttempt) ?? rows[^1];
         return new(
@@ -83,7 +54,7 @@ public static class ShowRequest
             attempts,
             corrections);
 
-        Money Sum(Func<Attempt, Money> ofAttempt, Func<Corrected, Money> ofCorrection) =>
+        Money Sum(Func<BookedAttempt, Money> ofAttempt, Func<BookedCorrection, Money> ofCorrection) =>
             new(attempts.Sum(one => ofAttempt(one).Nanos) + corrections.Sum(one => ofCorrection(one).Nanos));
     }
 
@@ -128,13 +99,13 @@ public static class ShowRequest
         return found;
     }
 
-    static async Task<List<Corrected>> CorrectionsAsync(NpgsqlDataSource database, Guid[] requests, CancellationToken token)
+    static async Task<List<BookedCorrection>> CorrectionsAsync(NpgsqlDataSource database, Guid[] requests, CancellationToken token)
     {
         await using var query = database.Sql("""
             select transfer, request_id, created_at, price_version, old_cost, new_cost, charged, absorbed, covered
             from correction where request_id = any($1) order by created_at, transfer
             """, requests);
-        var corrections = new List<Corrected>();
+        var corrections = new List<BookedCorrection>();
         await using var row = await query.ExecuteReaderAsync(token);
         while (await row.ReadAsync(token))
             corrections.Add(new(
@@ -144,9 +115,9 @@ public static class ShowRequest
         return corrections;
     }
 
-    static List<CostLine> LinesOf(Row row, Dictionary<Guid, (AccountKind Kind, Unit Unit)> registers)
+    static List<PaidLine> PaidBy(Row row, Dictionary<Guid, (AccountKind Kind, Unit Unit)> registers)
     {
-        var lines = new List<CostLine>();
+        var lines = new List<PaidLine>();
         foreach (var (of, amount) in
             ((string, Money)[])[("wallet", row.Shown.Charged), ("absorbed", row.Shown.Absorbed), ("covered", row.Shown.Covered)])
             if (amount != Money.Zero)
