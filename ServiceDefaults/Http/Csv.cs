@@ -15,6 +15,9 @@ public static class Csv
 
     static readonly SearchValues<char> Quoted = SearchValues.Create(",\"\r\n\t");
 
+    /// <summary>What begins a formula, also as wide as a Chinese character, which some spreadsheets read alike.</summary>
+    static readonly SearchValues<char> OfFormulas = SearchValues.Create("=+-@＝＋－＠");
+
     /// <summary>
     /// Asked for by <c>?format=csv</c>, or, where the query has no <c>format</c>, by <c>Accept: text/csv</c>. Throws a 400 for another
     /// form.
@@ -57,14 +60,21 @@ public static class Csv
     /// <summary>As a time is written.</summary>
     public static string Of(DateTimeOffset time) => time.ToString("O", CultureInfo.InvariantCulture);
 
-    /// <summary>An apostrophe is before anything that a spreadsheet would run as a formula. Numbers are numbers.</summary>
+    /// <summary>
+    /// An apostrophe is before anything that a spreadsheet would run as a formula, and before an apostrophe: who reads the file takes one
+    /// away from each cell that begins with it. Numbers are numbers.
+    /// </summary>
     static string Cell(string? text)
     {
         if (string.IsNullOrEmpty(text))
             return "";
-        var safe = text[0] is '=' or '+' or '-' or '@' or '\t' or '\r' && !IsNumber(text) ? $"'{text}" : text;
+        var safe = MayRun(text) && !IsNumber(text) ? $"'{text}" : text;
         return safe.AsSpan().IndexOfAny(Quoted) < 0 ? safe : $"\"{safe.Replace("\"", "\"\"", StringComparison.Ordinal)}\"";
     }
+
+    /// <summary>Blanks before a formula are left out by some.</summary>
+    static bool MayRun(string text) =>
+        text[0] is '\t' or '\r' or '\'' || (text.AsSpan().TrimStart() is [var first, ..] && OfFormulas.Contains(first));
 
     static bool IsNumber(string text) => decimal.TryParse(
         text, NumberStyles.AllowLeadingSign | NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out _);

@@ -81,6 +81,7 @@ app.MapListPrices();
 app.MapListRoutes();
 app.MapPutRoute();
 app.MapDeleteRoute();
+app.MapShowRequest();
 app.MapListPlans();
 app.MapPutPlan();
 app.MapDeletePlan();

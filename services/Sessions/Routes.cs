@@ -60,6 +60,7 @@ public static class Routes
         ["PUT /v1/plans/{id}"] = [Proxy],
         ["DELETE /v1/plans/{id}"] = [Proxy],
         ["GET /v1/seed"] = [Proxy],
+        ["GET /v1/usage/requests/{id}"] = [Proxy],
         ["GET /v1/audit"] = [Proxy],
         ["GET /v1/secret-keys"] = [Proxy],
         ["POST /v1/secret-keys"] = [Proxy],

@@ -27,6 +27,7 @@ public static class Management
         ("/v1/wallets/{**rest}", ServiceCall.Wallet),
         ("/v1/wallet/{**rest}", ServiceCall.Wallet),
         ("/v1/usage/{**rest}", ServiceCall.Wallet),
+        ("/v1/usage/requests/{id}", ServiceCall.Sessions),
         ("/v1/webhooks/{**rest}", ServiceCall.Webhooks),
         ("/v1/wallet/top-up", ServiceCall.Billing),
         ("/v1/wallet/top-ups", ServiceCall.Billing),

@@ -32,6 +32,7 @@ public static class BookStore
         .Column("rerating", "uuid", c => c.Rerating)
         .Column("request_id", "uuid", c => c.RequestId)
         .Column("customer", "uuid", c => c.Customer)
+        .Column("project", "uuid", c => c.Project)
         .Column("transfer", "uuid", c => c.Transfer)
         .Column("price_version", "uuid", c => c.PriceVersion)
         .Column("old_cost", "bigint", c => c.OldCost)

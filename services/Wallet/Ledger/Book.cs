@@ -349,6 +349,8 @@ public sealed record Correction(
     /// <summary>Whose request it was.</summary>
     public Guid? Customer { get; init; }
 
+    public required Guid Project { get; init; }
+
     /// <summary>What each lot paid. Empty where it was the balance's own lot alone.</summary>
     public IReadOnlyList<LotPart> Lots { get; init; } = [];
 }

@@ -17,9 +17,23 @@ public sealed class CsvTests
     [InlineData("=1+1", "'=1+1"), InlineData("+49 30 1234", "'+49 30 1234"), InlineData("-a", "'-a"), InlineData("@sum", "'@sum")]
     [InlineData("\t=1", "\"'\t=1\""), InlineData("\r=1", "\"'\r=1\""), InlineData("=a,\"b\"", "\"'=a,\"\"b\"\"\"")]
     [InlineData("-2.499999999", "-2.499999999"), InlineData("+5", "+5"), InlineData("-", "'-"), InlineData("-1e5", "'-1e5")]
-    [InlineData("-1,5", "\"'-1,5\"")]
+    [InlineData("-1,5", "\"'-1,5\""), InlineData("-0.000000001", "-0.000000001"), InlineData("  =1+1", "'  =1+1")]
+    [InlineData("\u00a0@sum", "'\u00a0@sum"), InlineData("\n+1", "\"'\n+1\""), InlineData("\uff1d1+1", "'\uff1d1+1")]
+    [InlineData("\uff0b1", "'\uff0b1"), InlineData("\uff0d1", "'\uff0d1"), InlineData("\uff20a", "'\uff20a"), InlineData("'=1", "''=1")]
+    [InlineData(" 5", " 5"), InlineData(" ", " "), InlineData("a=b", "a=b")]
     public void A_cell_is_what_it_was_and_no_spreadsheet_runs_it(string? text, string cell) =>
         Assert.Equal($"first,{cell}\n", Csv.Line(["first", text]));
+
+    /// <summary>Of each cell that begins with an apostrophe one is taken away: it was put there, or it was before another one.</summary>
+    [Theory]
+    [InlineData("=1+1"), InlineData("'=1"), InlineData("''"), InlineData("it's"), InlineData("\u3000\uff20a"), InlineData("-")]
+    [InlineData("+5")]
+    public void Who_reads_a_cell_gets_back_what_it_was(string text)
+    {
+        var cell = Csv.Line([text])[..^1];
+
+        Assert.Equal(text, cell is ['\'', ..] ? cell[1..] : cell);
+    }
 
     [Fact]
     public async Task A_list_is_a_file_that_is_named_with_a_line_for_each_of_many_rows()
