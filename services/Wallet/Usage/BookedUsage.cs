@@ -60,7 +60,7 @@ static class BookedUsage
             (started_at <= created_at - interval '24 hours')::int as late
         from {log} as b
         union all
-        select b.request_id, b.created_at, {At}, project, test, model, provider, endpoint, u.customer, credential, family,
+        select b.request_id, b.created_at, {At}, u.project, test, model, provider, endpoint, u.customer, credential, family,
             0, 0, 0, 0, 0, new_cost - old_cost, b.charged, b.absorbed, b.covered, 0
         from {corrections} as b, lateral (select * from public.usage_record where request_id = b.request_id offset 0) as u
         """;
