@@ -103,10 +103,17 @@ public static class Idempotency
         }
     }
 
-    /// <summary>The scope of a key. An end user must never get another one's answer, least of all a fresh session token.</summary>
+    /// <summary>
+    /// The scope of a key. An end user must never get another one's answer, least of all a fresh session token, and neither must a member.
+    /// </summary>
     static string Scope(Principal principal) =>
         $"{principal.Project:N}:{(principal.Test ? "test" : "live")}"
-        + (principal.Kind == CredentialKind.SecretKey ? "" : $":{principal.Customer:N}");
+        + principal.Kind switch
+        {
+            CredentialKind.SecretKey => "",
+            CredentialKind.Member => $":member:{principal.Credential:N}",
+            _ => $":{principal.Customer:N}",
+        };
 
     static string Owner(string scope, string key) => $"idempotency:{scope}:{key}";
 

@@ -40,7 +40,7 @@ public static class InternalCalls
 
     /// <summary>
     /// Refuses every call without a valid signature, health excepted, every caller that <paramref name="callers"/> does not name for the
-    /// route, and every secret key without the route's permission. A route that is not in the table refuses everyone.
+    /// route, and every secret key or member without the route's permission, or with another customer than the member's own. A route that is not in the table refuses everyone.
     /// </summary>
     public static void UseInternalOnly(this WebApplication app, RouteCallers callers)
     {
@@ -55,6 +55,8 @@ public static class InternalCalls
                 await Problems.WriteAsync(http, Problems.WrongCaller);
             else if (Permissions.Lacking(http, call?.Principal) is { } permission)
                 await Problems.WriteAsync(http, Problems.InsufficientPermission(permission));
+            else if (OwnCustomer.Refusal(http, call?.Principal) is { } another)
+                await Problems.WriteAsync(http, another);
             else
             {
                 http.Features.Set(call);
@@ -67,11 +69,19 @@ public static class InternalCalls
     public static Principal Principal(this HttpContext http) =>
         http.Features.Get<ServiceCall>()?.Principal ?? throw new ProblemException(Problems.InternalOnly);
 
-    /// <summary>The caller must be a backend with a secret key.</summary>
+    /// <summary>
+    /// The caller must be a backend with a secret key, or a member of the project's organization. What it may do was checked at the door.
+    /// </summary>
     public static Principal Backend(this HttpContext http) =>
-        http.Principal() is { Kind: CredentialKind.SecretKey } principal
+        http.Principal() is { Kind: CredentialKind.SecretKey or CredentialKind.Member } principal
             ? principal
             : throw new ProblemException(Problems.WrongCredential("a secret key (sk_…)"));
+
+    /// <summary>The caller must be a member of an organization.</summary>
+    public static Principal Member(this HttpContext http) =>
+        http.Principal() is { Kind: CredentialKind.Member } principal
+            ? principal
+            : throw new ProblemException(Problems.WrongCredential("a member's token (mt_…)"));
 
     /// <summary>The caller must be an end user with a session.</summary>
     public static Principal EndUser(this HttpContext http) =>

@@ -29,7 +29,7 @@ public static class VoidInvoice
         if (await FindAsync(database, caller, id, token) is not { } wrong)
             return Problems.NotFound("invoice");
         if (await SellerAsync(database, caller, token) is { } seller
-            && await invoicing.ReplaceAsync(wrong, seller, input.Reason, $"secret-key:{caller.Credential:N}", token) is { } refused)
+            && await invoicing.ReplaceAsync(wrong, seller, input.Reason, caller.Actor, token) is { } refused)
             return refused;
         return Results.Json((await FindAsync(database, caller, id, token))!.Show(), Defaults.Json);
     }

@@ -99,7 +99,7 @@ public static class RefundPayment
             return (false, Exceeds(input, new(most * Quote.NanosPerCent), new((payment.Cents - cents) * Quote.NanosPerCent)));
         await connection.ChangeAsync("""
             insert into refund (id, payment, cents, status, by_us, actor, reason) values ($1, $2, $3, 'new', true, $4, $5)
-            """, token, id, payment.Id, wanted, $"secret-key:{caller.Credential:N}", input.Reason);
+            """, token, id, payment.Id, wanted, caller.Actor, input.Reason);
         var step = payment.Parts.Of((cents + wanted) * Quote.NanosPerCent) - taken;
         await connection.AddPostingAsync(
             payment, next, PaymentPost.Refund, step, Ids.Show(Ids.Refund, id), input.Force ? null : id, token);

@@ -29,7 +29,7 @@ public sealed class TestProvider(Identity identity, ManagementRates rates, HttpM
         problem ??= rates.Take(caller!.Credential);
         if (problem is not null)
             return problem;
-        if (caller!.Credential.Kind != CredentialKind.SecretKey)
+        if (caller!.Credential.Kind is not (CredentialKind.SecretKey or CredentialKind.Member))
             return Problems.WrongCredential("a secret key (sk_…)");
         if (Permissions.Lacking($"POST {Route}", Principal.Of(caller.Credential)) is { } lacking)
             return Problems.InsufficientPermission(lacking);

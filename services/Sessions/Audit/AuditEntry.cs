@@ -23,11 +23,14 @@ public sealed class AuditEntry
     public string? RequestId { get; init; }
 }
 
-/// <summary>Who changes something: a credential by its id, or <see cref="Seed"/>.</summary>
+/// <summary>Who changes something: a credential or a member by its id, <see cref="Seed"/> or <see cref="ServiceCall.Operator"/>.</summary>
 /// <param name="At">When.</param>
 public sealed record Author(string Actor, string? RequestId, DateTimeOffset At)
 {
     public const string Seed = "seed";
+
+    /// <summary>Where it calls. What is of a whole organization has its entry there.</summary>
+    public Guid? Project { get; init; }
 
     /// <summary>Says for whom this request changes what it changes, and tells the caller the id under which that is found.</summary>
     public static void UseAuthor(WebApplication app) => app.Use((http, next) =>
@@ -36,7 +39,10 @@ public sealed record Author(string Actor, string? RequestId, DateTimeOffset At)
         {
             http.Response.Headers["X-Request-Id"] = http.RequestId();
             var now = http.RequestServices.GetRequiredService<TimeProvider>().GetUtcNow();
-            http.RequestServices.GetRequiredService<SessionsDb>().Author = new(NameOf(caller), http.RequestId(), now);
+            http.RequestServices.GetRequiredService<SessionsDb>().Author = new(NameOf(caller), http.RequestId(), now)
+            {
+                Project = caller.Project,
+            };
         }
         return next(http);
     });
@@ -46,6 +52,7 @@ public sealed record Author(string Actor, string? RequestId, DateTimeOffset At)
         {
             CredentialKind.SecretKey => Ids.SecretKey,
             CredentialKind.CustomerKey => Ids.Key,
+            CredentialKind.Member => Ids.Member,
             _ => Ids.Session,
         },
         caller.Credential);

@@ -80,7 +80,7 @@ public static class Wallets
             new(wallet, Unit.Usd, principal.Organization, principal.Project, customer, principal.Test),
             [input.Amount.Nanos])
         {
-            Actor = $"secret-key:{principal.Credential:N}", Text = input.Reason, ExpiresAt = ToMilliseconds(input.ExpiresAt),
+            Actor = principal.Actor, Text = input.Reason, ExpiresAt = ToMilliseconds(input.ExpiresAt),
         });
         Failpoint.Hit("wallet.adjusted");
         await balances.RefreshAsync(wallet, http.RequestAborted);
