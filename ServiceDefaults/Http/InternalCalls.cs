@@ -40,7 +40,8 @@ public static class InternalCalls
 
     /// <summary>
     /// Refuses every call without a valid signature, health excepted, every caller that <paramref name="callers"/> does not name for the
-    /// route, and every secret key or member without the route's permission, or with another customer than the member's own. A route that is not in the table refuses everyone.
+    /// route, every secret key and member without the route's permission, and a client for whom it is not. A route that is not in the table
+    /// refuses everyone.
     /// </summary>
     public static void UseInternalOnly(this WebApplication app, RouteCallers callers)
     {

@@ -5,9 +5,9 @@ using Microsoft.AspNetCore.Routing;
 namespace LlmGateway.ServiceDefaults;
 
 /// <summary>
-/// What a secret key or a member must be allowed for each management route: an area of the API, to read or to write it. The route's path says the area
-/// and its method the rest, so a new route under a known path has its permission, and one under an unknown path is for keys that may do
-/// all.
+/// What a secret key or a member must be allowed for each management route: an area of the API, to read or to write it. The route's path
+/// says the area and its method the rest, so a new route under a known path has its permission, and one under an unknown path is for who
+/// may do all.
 /// </summary>
 public static class Permissions
 {

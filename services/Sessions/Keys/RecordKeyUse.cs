@@ -5,8 +5,8 @@ using Npgsql;
 namespace LlmGateway.Sessions;
 
 /// <summary>
-/// <c>POST /internal/keys/used</c>: proxies report when keys were last used, and members were last here. Late and repeated reports have no effect. A key's row is
-/// written twice a minute at most, however many proxies report it however often.
+/// <c>POST /internal/keys/used</c>: proxies report when keys were last used and members have called. Late and repeated reports have no
+/// effect. A row is written twice a minute at most, however many proxies report it however often.
 /// </summary>
 public static class RecordKeyUse
 {

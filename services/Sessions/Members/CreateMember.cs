@@ -84,7 +84,7 @@ public static class CreateMember
             return (true, grantor.Project);
         return Ids.TryParse(Ids.Project, asked, out var wanted) && (grantor.Project is null || grantor.Project == wanted)
             && await db.Projects.AnyAsync(one => one.Id == wanted && one.OrganizationId == grantor.Organization, token)
-            ? (true, wanted)
+            ? (true, (Guid?)wanted)
             : (false, null);
     }
 }

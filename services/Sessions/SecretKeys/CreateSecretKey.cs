@@ -27,7 +27,9 @@ public static class CreateSecretKey
         var now = time.GetUtcNow();
         var name = Fields.Text(request.Name, "name");
         await using var transaction = await db.Database.BeginTransactionAsync(token);
-        // Two calls at once must not both be the last key, and nobody makes one with a key that is being revoked.
+        // Two calls at once must not both be the last key, and nobody makes one who is being revoked or removed.
+        if (caller.Kind == CredentialKind.Member)
+            await db.LockOrganizationAsync(caller.Organization, token);
         await db.LockProjectAsync(caller.Project, token);
         var own = await Grantor.FindAsync(db, caller, now, token);
         if (await SecretKeys.Good(db, caller, now).CountAsync(token) >= SecretKeys.Max)
