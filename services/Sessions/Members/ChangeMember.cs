@@ -61,7 +61,7 @@ public static class ChangeMember
             return null;
         if (role == Roles.Client || member.Role == Roles.Client)
             throw Fields.Invalid("role", "cannot become or cease to be 'client': make another member");
-        if (grantor.Refusal(role) is { } beyond)
+        if ((grantor.Refusal(role) ?? grantor.Ending) is { } beyond)
             return beyond;
         if (await Members.RefusalAsync(db, grantor, member, token) is { } refusal)
             return refusal;

@@ -24,10 +24,8 @@ public static class CreateMember
         MustBeRight(request);
         await using var transaction = await db.Database.BeginTransactionAsync(token);
         var grantor = await Members.LockAsync(db, caller, now, token);
-        if (grantor.Refusal(request.Role) is { } more)
-            return more;
-        if (grantor.ExpiresAt is { } end)
-            return Problems.Conflict("key_ends", $"This secret key ends at {end:O}, and whom it made would stay.");
+        if ((grantor.Refusal(request.Role) ?? grantor.Ending) is { } refusal)
+            return refusal;
         Customer? customer = null;
         if (request.CustomerId is { } id)
         {

@@ -27,6 +27,11 @@ public sealed record Grantor(Guid Organization, Guid? Project, IReadOnlyList<str
                 : throw new ProblemException(Problems.RevokedCredential);
     }
 
+    /// <summary>Why it may not give what lasts: whoever it gives that to would have it longer than itself. Null when it does not end.</summary>
+    public Problem? Ending => ExpiresAt is { } end
+        ? Problems.Conflict("key_ends", $"This secret key ends at {end:O}, and what it gives a member would stay.")
+        : null;
+
     /// <summary>Null when it may make, change or remove who has the role, and call as he does.</summary>
     public Problem? Refusal(string role) => Permissions.Missing(Permitted, Roles.PermissionsOf(role)) is not { } more
         ? null

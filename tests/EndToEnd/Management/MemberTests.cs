@@ -142,6 +142,7 @@ public sealed class MemberTests
         var key = new Backend(made.Text("key"));
 
         (await key.PostAsync("/v1/members", Body("client", ",\"customerId\":\"x\""))).MustBeProblem(409, "key_ends");
+        (await key.PatchAsync($"/v1/members/{id}", """{"role":"admin"}""")).MustBeProblem(409, "key_ends");
         var token = (await key.PostAsync($"/v1/members/{id}/tokens", """{"ttlSeconds":3600}""")).MustBe(201).Json;
 
         Assert.Equal(end.ToUnixTimeMilliseconds(), token.GetProperty("expiresAt").GetDateTimeOffset().ToUnixTimeMilliseconds());
