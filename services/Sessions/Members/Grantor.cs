@@ -27,7 +27,7 @@ public sealed record Grantor(Guid Organization, Guid? Project, IReadOnlyList<str
                 : throw new ProblemException(Problems.RevokedCredential);
     }
 
-    /// <summary>Why it may not give what lasts: whoever it gives that to would have it longer than itself. Null when it does not end.</summary>
+    /// <summary>Why it may not give what lasts: a member would have it for longer than itself. Null when it does not end.</summary>
     public Problem? Ending => ExpiresAt is { } end
         ? Problems.Conflict("key_ends", $"This secret key ends at {end:O}, and what it gives a member would stay.")
         : null;

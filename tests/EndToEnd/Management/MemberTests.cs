@@ -302,6 +302,21 @@ public sealed class MemberTests
         Assert.Equal(JsonValueKind.Null, cleared.GetProperty("name").ValueKind);
     }
 
+    [Fact]
+    public async Task When_a_member_called_last_is_shown()
+    {
+        var (id, member) = await NewAsync(App, "read-only");
+        Assert.Equal(JsonValueKind.Null, (await App.GetAsync($"/v1/members/{id}")).MustBe(200).Json.GetProperty("lastUsedAt").ValueKind);
+        var before = DateTimeOffset.UtcNow.AddSeconds(-1);
+
+        (await member.GetAsync("/v1/customers?limit=1")).MustBe(200);
+
+        var shown = await Eventually.GetAsync(
+            async () => (await App.GetAsync($"/v1/members/{id}")).MustBe(200).Json.GetProperty("lastUsedAt"),
+            at => at.ValueKind != JsonValueKind.Null, "the last use");
+        Assert.InRange(shown.GetDateTimeOffset(), before, DateTimeOffset.UtcNow.AddSeconds(1));
+    }
+
     [Theory]
     [InlineData("""{"role":"member"}""", "missing_field", "email")]
     [InlineData("""{"email":"nobody","role":"member"}""", "invalid_value", "email")]
