@@ -70,7 +70,7 @@ public static class AuditedChanges
     public static async Task AuditAsync(this NpgsqlConnection connection, HttpContext http, AuditedChange change, CancellationToken token)
     {
         var now = http.RequestServices.GetRequiredService<TimeProvider>().GetUtcNow();
-        if (http.Principal() is not { Kind: CredentialKind.SecretKey } caller
+        if (http.Principal() is not { Kind: CredentialKind.SecretKey or CredentialKind.Member } caller
             || change.By(caller.Actor(), http.RequestId(), caller.Project, caller.Test, now) is not { } told)
             return;
         await using var insert = connection.Sql(

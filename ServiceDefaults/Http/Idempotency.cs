@@ -39,7 +39,8 @@ public static class Idempotency
     sealed record AnswerSeal(Envelope Envelope);
 
     /// <param name="ofEach">
-    /// Each secret key has calls of its own, because the answer shows what the one may have and the other may not.
+    /// Each secret key, and each token of a member, has calls of its own, because the answer shows what the one may have and the other may
+    /// not: what works longer than itself, for one.
     /// </param>
     public static RouteHandlerBuilder WithIdempotency(this RouteHandlerBuilder route, bool ofEach = false) =>
         route.AddEndpointFilter(async (context, next) =>
@@ -107,15 +108,23 @@ public static class Idempotency
         }
     }
 
-    /// <summary>The scope of a key. An end user must never get another one's answer, least of all a fresh session token.</summary>
+    /// <summary>
+    /// The scope of a key. An end user must never get another one's answer, least of all a fresh session token, and neither must a member.
+    /// </summary>
     static string Scope(Principal principal) =>
         $"{principal.Project:N}:{(principal.Test ? "test" : "live")}"
-        + (principal.Kind == CredentialKind.SecretKey ? "" : $":{principal.Customer:N}");
+        + principal.Kind switch
+        {
+            CredentialKind.SecretKey => "",
+            CredentialKind.Member => $":member:{principal.Credential:N}",
+            _ => $":{principal.Customer:N}",
+        };
 
     static string Owner(string scope, string key) => $"idempotency:{scope}:{key}";
 
     /// <summary>
-    /// A secret key that may not do all has calls of its own: another one's answer may show a secret that this one could not ask for.
+    /// A secret key that may not do all has calls of its own: another one's answer may show a secret that this one could not ask for. A
+    /// member's are apart by <see cref="Scope"/>, and its tokens by their ends.
     /// </summary>
     static async Task<byte[]> HashAsync(HttpContext http, Principal principal, bool ofEach)
     {
@@ -124,6 +133,8 @@ public static class Idempotency
         hash.AppendData(Encoding.UTF8.GetBytes($"{http.Request.Method} {http.Request.Path}{http.Request.QueryString}\n"));
         if (ofEach || principal.Permissions is not null)
             hash.AppendData(principal.Credential.ToByteArray());
+        if (ofEach && principal.Kind == CredentialKind.Member)
+            hash.AppendData(BitConverter.GetBytes(principal.ExpiresAt?.UtcTicks ?? 0));
         var chunk = new byte[16 * 1024];
         for (int read; (read = await http.Request.Body.ReadAsync(chunk, http.RequestAborted)) > 0;)
         {

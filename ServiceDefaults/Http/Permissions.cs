@@ -5,9 +5,9 @@ using Microsoft.AspNetCore.Routing;
 namespace LlmGateway.ServiceDefaults;
 
 /// <summary>
-/// What a secret key must be allowed for each management route: an area of the API, to read or to write it. The route's path says the area
-/// and its method the rest, so a new route under a known path has its permission, and one under an unknown path is for keys that may do
-/// all.
+/// What a secret key or a member must be allowed for each management route: an area of the API, to read or to write it. The route's path
+/// says the area and its method the rest, so a new route under a known path has its permission, and one under an unknown path is for who
+/// may do all.
 /// </summary>
 public static class Permissions
 {
@@ -36,6 +36,8 @@ public static class Permissions
         ("/v1/usage", "usage"),
         ("/v1/webhooks", "webhooks"),
         ("/v1/secret-keys", "secret-keys"),
+        ("/v1/members", "members"),
+        ("/v1/members/me", "me"),
         ("/v1/audit", "audit"),
         ("/v1/projects", "projects"),
         ("/v1/branding", "projects"),
@@ -50,6 +52,15 @@ public static class Permissions
     /// <summary>Every permission that a key can have, such as <c>wallets:read</c>.</summary>
     public static readonly IReadOnlyList<string> All = [.. Areas.Select(one => one.Area).Distinct().Order(StringComparer.Ordinal)
         .SelectMany(area => (string[])[$"{area}:read", $"{area}:write"])];
+
+    /// <summary>
+    /// The first permission of <paramref name="wanted"/> that <paramref name="own"/> lacks, or null: nobody gives what he does not have.
+    /// </summary>
+    /// <param name="own">Null, as in <paramref name="wanted"/>, is all, also what is not in the table yet.</param>
+    public static string? Missing(IReadOnlyList<string>? own, IReadOnlyList<string>? wanted) =>
+        own is null ? null
+        : wanted is null ? "*"
+        : wanted.FirstOrDefault(permission => !own.Contains(permission));
 
     /// <summary>Of a route under <c>/v1</c>. Null when its path is not in the table.</summary>
     /// <param name="route">Method and pattern, as <see cref="RouteCallers"/> names it.</param>

@@ -113,6 +113,11 @@ public static class Problems
         "secret_key_in_browser",
         "A secret key (sk_…) came from a web page, where others can read it. Revoke it, and give pages a session token (es_…) instead.",
         "Origin");
+    public static readonly Problem MemberTokenInBrowser = SecretKeyInBrowser with
+    {
+        Code = "member_token_in_browser",
+        Message = "A member's token (mt_…) came from a web page, where others can read it. End it, and let a server call instead.",
+    };
     public static Problem ModelOutOfScope(string model) =>
         new(403, "permission_error", "model_not_allowed", $"This credential may not use the model '{model}'.", "model");
     public static readonly Problem SessionsDisabled = new(
@@ -193,7 +198,7 @@ public static class Problems
     public static readonly Problem LiveKeyNeeded = new(
         403, "permission_error", "live_key_needed", "This is of the live world, too. A test key of a live project may not touch it.");
     public static Problem InsufficientPermission(string needed) => new(
-        403, "permission_error", "insufficient_permission", $"This secret key lacks the permission '{needed}'. Nothing was changed.");
+        403, "permission_error", "insufficient_permission", $"This credential lacks the permission '{needed}'. Nothing was changed.");
     public static readonly Problem WrongCaller = new(
         403, "permission_error", "wrong_caller", "This route is for other services of the gateway.");
 

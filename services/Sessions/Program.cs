@@ -95,6 +95,16 @@ app.MapListSecretKeys();
 app.MapCreateSecretKey();
 app.MapRevokeSecretKey();
 
+// Members of organizations
+app.MapNameOwner();
+app.MapListMembers();
+app.MapCreateMember();
+app.MapChangeMember();
+app.MapRemoveMember();
+app.MapCreateMemberToken();
+app.MapEndMemberTokens();
+app.MapOwnMembership();
+
 // Customers
 app.MapListCustomers();
 app.MapCreateCustomer();

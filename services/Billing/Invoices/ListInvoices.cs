@@ -107,10 +107,10 @@ public static class ListInvoices
             : Results.Json(document.Show(), Defaults.Json);
     }
 
-    /// <summary>A backend, or an end user with a session, who sees its own.</summary>
+    /// <summary>A backend or a member, or an end user with a session. An end user and a client see their own.</summary>
     static Principal Caller(HttpContext http) => http.Principal() switch
     {
-        { Kind: CredentialKind.SecretKey } backend => backend,
+        { Kind: CredentialKind.SecretKey or CredentialKind.Member } backend => backend,
         { Kind: CredentialKind.Session, Customer: not null } user => user,
         _ => throw new ProblemException(Problems.WrongCredential("a secret key (sk_…) or a session token (es_…)")),
     };

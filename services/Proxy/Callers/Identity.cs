@@ -118,6 +118,9 @@ public sealed class Identity
             case Invalidation.CustomerChanged when Guid.TryParseExact(invalidation.Value, "N", out var customer):
                 _credentials.InvalidateWhere(credential => credential.Customer == customer);
                 break;
+            case Invalidation.MemberChanged when Guid.TryParseExact(invalidation.Value, "N", out var member):
+                _credentials.InvalidateWhere(credential => credential.Kind == CredentialKind.Member && credential.Id == member);
+                break;
             case Invalidation.ProjectChanged when Guid.TryParseExact(invalidation.Value, "N", out var project):
                 _projects.Invalidate(project);
                 _credentials.InvalidateWhere(credential => credential.Project == project);

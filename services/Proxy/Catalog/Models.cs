@@ -10,7 +10,7 @@ namespace LlmGateway.Proxy;
 /// <summary>
 /// <c>GET /v1/models</c> and <c>/v1/models/{id}</c>, also under <c>/v1beta</c> and without a version: the models that this credential may
 /// call. Three wires share these addresses. The request's headers decide between them: <c>anthropic-version</c>, a key in Google's form,
-/// else OpenAI. With a secret key they are the project's models, as Sessions has them.
+/// else OpenAI. With a secret key or a member's token they are the project's models, as Sessions has them.
 /// </summary>
 public static partial class Models
 {
@@ -56,7 +56,8 @@ public static partial class Models
             http.SetProblemBody(shape == Shape.Gemini ? Wires.Gemini.WriteError : Wires.Messages.WriteError);
         var (caller, problem) = await identity.IdentifyAsync(http);
         // A backend manages its models under the same address.
-        var isManaged = caller?.Credential.Kind == CredentialKind.SecretKey && http.Request.Path.StartsWithSegments("/v1/models");
+        var isManaged = caller?.Credential.Kind is CredentialKind.SecretKey or CredentialKind.Member
+            && http.Request.Path.StartsWithSegments("/v1/models");
         problem ??= (isManaged ? null : Permit.CheckInference(caller!.Credential)) ?? rates.Take(caller!.Credential);
         if (problem is not null)
             return problem;

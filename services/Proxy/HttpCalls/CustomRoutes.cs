@@ -30,8 +30,9 @@ public sealed class CustomRoutes(HttpCalls calls, OpenHosts hosts, LedgerClock c
 
     Task HandleAsync(HttpContext http) =>
         !Permit.TryFindCredential(http.Request, out var credential, out _, out _) ? HandleOpenAsync(http)
-        // Backends have no routes: to them a path that is not there is just that.
-        : credential.StartsWith("sk_", StringComparison.Ordinal) ? Problems.NoSuchRoute(http).ExecuteAsync(http)
+        // Backends and members have no routes: to them a path that is not there is just that.
+        : credential.StartsWith("sk_", StringComparison.Ordinal) || credential.StartsWith("mt_", StringComparison.Ordinal)
+            ? Problems.NoSuchRoute(http).ExecuteAsync(http)
         : calls.HandleAsync(http, Endpoint, caller => Find(http, caller));
 
     async Task HandleOpenAsync(HttpContext http)

@@ -14,6 +14,7 @@ public static class Management
         ("/v1/sessions/{**rest}", ServiceCall.Sessions),
         ("/v1/customers/{**rest}", ServiceCall.Sessions),
         ("/v1/secret-keys/{**rest}", ServiceCall.Sessions),
+        ("/v1/members/{**rest}", ServiceCall.Sessions),
         ("/v1/audit", ServiceCall.Sessions),
         ("/v1/projects/{**rest}", ServiceCall.Sessions),
         ("/v1/branding", ServiceCall.Sessions),

@@ -31,7 +31,7 @@ public sealed class TestProvider(Identity identity, KeyUse keys, ManagementRates
         if (problem is not null)
             return problem;
         keys.Record(caller!.Credential);
-        if (caller.Credential.Kind != CredentialKind.SecretKey)
+        if (caller.Credential.Kind is not (CredentialKind.SecretKey or CredentialKind.Member))
             return Problems.WrongCredential("a secret key (sk_…)");
         if (Permissions.Lacking($"POST {Route}", Principal.Of(caller.Credential)) is { } lacking)
             return Problems.InsufficientPermission(lacking);

@@ -23,13 +23,18 @@ public sealed class AuditEntry
     public string? RequestId { get; init; }
 }
 
-/// <summary>Who changes something here: a credential by its id, or <see cref="Seed"/>.</summary>
+/// <summary>
+/// Who changes something here: a credential or a member by its id, <see cref="Seed"/> or <see cref="ServiceCall.Operator"/>.
+/// </summary>
 /// <param name="At">When.</param>
 public sealed record Author(string Actor, string? RequestId, DateTimeOffset At)
 {
     public const string Seed = "seed";
 
     const string InLedger = "secret-key:";
+
+    /// <summary>Where it calls. What is of a whole organization has its entry there.</summary>
+    public Guid? Project { get; init; }
 
     public static void UseAuthor(WebApplication app) => app.Use((http, next) =>
     {
@@ -47,7 +52,10 @@ public sealed record Author(string Actor, string? RequestId, DateTimeOffset At)
         db.Author = null;
         if (http.Features.Get<ServiceCall>()?.Principal is not { } caller)
             return;
-        db.Author = new(caller.Actor(), http.RequestId(), http.RequestServices.GetRequiredService<TimeProvider>().GetUtcNow());
+        db.Author = new(caller.Actor(), http.RequestId(), http.RequestServices.GetRequiredService<TimeProvider>().GetUtcNow())
+        {
+            Project = caller.Project,
+        };
     }
 
     /// <summary>As the audit names who is named otherwise in the ledger's older entries: a secret key by its bare id.</summary>

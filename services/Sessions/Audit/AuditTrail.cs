@@ -41,7 +41,8 @@ public static class AuditTrail
         return new()
         {
             Id = Ids.New(),
-            ProjectId = rule.Project(change.Entity) ?? customer!.ProjectId,
+            ProjectId = rule.Project(change.Entity) ?? customer?.ProjectId ?? author.Project
+                ?? throw new InvalidOperationException($"nobody said in which project a {change.Metadata.ClrType.Name} is changed"),
             Test = customer?.Test ?? rule.Test(change.Entity),
             CustomerId = customer?.Id,
             At = author.At,

@@ -37,6 +37,20 @@ public static class AuditedTables
         {
             Verbs = new Dictionary<string, string> { ["RevokedAt"] = "revoked" },
         },
+        [typeof(Member)] = new(
+            "member", row => Ids.Show(Ids.Member, ((Member)row).Id), row => ((Member)row).ProjectId, row => ((Member)row).CustomerId,
+            _ => null, ["ProjectId", "CustomerId", "Role", "Email", "Name", "RemovedAt"], [],
+            ["Id", "OrganizationId", "CreatedAt", "LastUsedAt"])
+        {
+            Verbs = new Dictionary<string, string> { ["RemovedAt"] = "removed" },
+        },
+        [typeof(MemberToken)] = OfProject<MemberToken>(
+            "member_token", one => $"{Ids.Show(Ids.Member, one.MemberId)}/tokens/{Ids.Show(Ids.MemberToken, one.Id)}", one => one.ProjectId,
+            ["Test", "ExpiresAt", "RevokedAt"], ["Id", "MemberId", "ProjectId", "CreatedAt"], one => one.Test,
+            ["Hash", "SealedFingerprint"]) with
+        {
+            Verbs = new Dictionary<string, string> { ["RevokedAt"] = "revoked" },
+        },
         [typeof(Customer)] = new(
             "customer", row => Ids.Show(Ids.Customer, ((Customer)row).Id), row => ((Customer)row).ProjectId, row => ((Customer)row).Id,
             row => ((Customer)row).Test,

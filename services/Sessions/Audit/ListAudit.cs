@@ -6,7 +6,9 @@ using Microsoft.EntityFrameworkCore;
 namespace LlmGateway.Sessions;
 
 /// <summary>A change as the project's backend sees it.</summary>
-/// <param name="Actor">The id of the credential that changed it, or <c>seed</c>, or the name of a service.</param>
+/// <param name="Actor">
+/// The id of the credential or the member that changed it, <c>seed</c>, <c>operator</c>, or the name of a service.
+/// </param>
 /// <param name="Before">What differs. Null where there was nothing, and where it was of a customer that was deleted.</param>
 public sealed record AuditView(
     string Id, DateTimeOffset At, string Actor, string Action, string Subject, JsonElement? Before, JsonElement? After, string? RequestId)

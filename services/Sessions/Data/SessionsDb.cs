@@ -23,6 +23,8 @@ public sealed class SessionsDb(DbContextOptions<SessionsDb> options) : DbContext
     public DbSet<Organization> Organizations => Set<Organization>();
     public DbSet<Project> Projects => Set<Project>();
     public DbSet<SecretKey> SecretKeys => Set<SecretKey>();
+    public DbSet<Member> Members => Set<Member>();
+    public DbSet<MemberToken> MemberTokens => Set<MemberToken>();
     public DbSet<Customer> Customers => Set<Customer>();
     public DbSet<SessionFamily> Families => Set<SessionFamily>();
     public DbSet<Session> Sessions => Set<Session>();
@@ -92,6 +94,11 @@ public sealed class SessionsDb(DbContextOptions<SessionsDb> options) : DbContext
         modelBuilder.Entity<CustomerCredits>().HasKey(credits => new { credits.CustomerId, credits.QueryType });
         // References without a navigation: EF must know them to write rows in the right order.
         modelBuilder.Entity<Project>().HasOne<Organization>().WithMany().HasForeignKey(project => project.OrganizationId);
+        modelBuilder.Entity<Member>().HasOne<Organization>().WithMany().HasForeignKey(member => member.OrganizationId);
+        modelBuilder.Entity<Member>().HasOne<Project>().WithMany().HasForeignKey(member => member.ProjectId);
+        modelBuilder.Entity<Member>().HasOne<Customer>().WithMany().HasForeignKey(member => member.CustomerId);
+        modelBuilder.Entity<MemberToken>().HasOne<Member>().WithMany().HasForeignKey(one => one.MemberId);
+        modelBuilder.Entity<MemberToken>().HasOne<Project>().WithMany().HasForeignKey(one => one.ProjectId);
         modelBuilder.Entity<Project>().Property(project => project.Branding).HasColumnType("jsonb");
         modelBuilder.Entity<AuditEntry>().HasOne<Project>().WithMany().HasForeignKey(entry => entry.ProjectId);
         modelBuilder.Entity<CustomerLimit>().HasOne<Customer>().WithMany().HasForeignKey(limit => limit.CustomerId);
@@ -139,6 +146,10 @@ public sealed class SessionsDb(DbContextOptions<SessionsDb> options) : DbContext
     /// <summary>Until the transaction ends, nobody else changes what the project is and sells, or its secret keys.</summary>
     public Task LockProjectAsync(Guid project, CancellationToken token) =>
         Database.ExecuteSqlAsync($"select 1 from project where id = {project} for no key update", token);
+
+    /// <summary>Until the transaction ends, nobody else changes who is a member of the organization. It comes before other locks.</summary>
+    public Task LockOrganizationAsync(Guid organization, CancellationToken token) =>
+        Database.ExecuteSqlAsync($"select 1 from organization where id = {organization} for no key update", token);
 
     /// <summary>
     /// Until the transaction ends, no other project gets routes for everybody at one of these hosts. Each host has a lock of its own, so
@@ -241,4 +252,7 @@ public sealed class SessionsDb(DbContextOptions<SessionsDb> options) : DbContext
 
     [DbContext(typeof(SessionsDb)), Migration("0031_seeded")]
     sealed class Seeded0031 : SqlMigration;
+
+    [DbContext(typeof(SessionsDb)), Migration("0035_members")]
+    sealed class Members0035 : SqlMigration;
 }

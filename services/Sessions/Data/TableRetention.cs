@@ -28,6 +28,10 @@ public static class TableRetention
         Deleted(
             "secret_key", "least(revoked_at, expires_at) < now() - interval '365 days'",
             "its holder is told for a year why it is refused"),
+        Deleted(
+            "member_token", "expires_at < now() - interval '7 days'", "as a session: its holder is told for a week that it has ended"),
+        Deleted(
+            "member", "removed_at < now() - interval '730 days'", "entries of the audit name it for as long", TimeSpan.FromDays(1)),
         Deleted("audit_entry", "at < now() - interval '730 days'", "two years are long enough to ask who changed something"),
         Deleted("limit_raise", "ends_at < now() - interval '7 days'", "it says nothing about any instant after its end"),
         Kept("outbox_message", "the relay deletes each row after the broker's confirm"),

@@ -61,6 +61,39 @@ public sealed class SecretKey
     public DateTimeOffset? RevokedAt { get; set; }
 }
 
+/// <summary>Somebody who calls for an organization. Never removed, because the audit names it.</summary>
+public sealed class Member
+{
+    public required Guid Id { get; init; }
+    public required Guid OrganizationId { get; init; }
+    /// <summary>The only project that it is a member of. Null: all of the organization's.</summary>
+    public Guid? ProjectId { get; init; }
+    /// <summary>A client's, and nobody else's.</summary>
+    public Guid? CustomerId { get; init; }
+    /// <summary>One of <see cref="ServiceDefaults.Roles"/>.</summary>
+    public required string Role { get; set; }
+    /// <summary>In lower case. Null, as the name, of one that was removed.</summary>
+    public string? Email { get; set; }
+    public string? Name { get; set; }
+    public required DateTimeOffset CreatedAt { get; init; }
+    public DateTimeOffset? LastUsedAt { get; init; }
+    public DateTimeOffset? RemovedAt { get; set; }
+}
+
+/// <summary>What a member calls with: in one project and one world, until it ends.</summary>
+public sealed class MemberToken
+{
+    public required Guid Id { get; init; }
+    public required Guid MemberId { get; init; }
+    public required Guid ProjectId { get; init; }
+    public required bool Test { get; init; }
+    public required byte[] Hash { get; init; }
+    public required string SealedFingerprint { get; init; }
+    public required DateTimeOffset CreatedAt { get; init; }
+    public required DateTimeOffset ExpiresAt { get; init; }
+    public DateTimeOffset? RevokedAt { get; set; }
+}
+
 public enum CustomerStatus { Active, Suspended, Blocked, Deleted }
 
 /// <summary>A billable party: end user, client or subscriber. Never removed, because the ledger refers to it.</summary>

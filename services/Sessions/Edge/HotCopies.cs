@@ -82,9 +82,26 @@ public sealed class HotCopies(RedisClient redis, CredentialSeal seal, TimeProvid
         var retired = await db.RetiredSecrets
             .Where(secret => secret.ExpiresAt > now && db.CustomerKeys.Any(key => key.Id == secret.KeyId && key.CustomerId == customer))
             .Select(secret => new KnownCredential(secret.Id, secret.SealedFingerprint)).ToListAsync();
-        foreach (var batch in sessions.Concat(keys).Concat(retired).Chunk(BatchSize))
+        var clients = await db.MemberTokens
+            .Where(one => one.ExpiresAt > now && db.Members.Any(member => member.Id == one.MemberId && member.CustomerId == customer))
+            .Select(one => new KnownCredential(one.Id, one.SealedFingerprint)).ToListAsync();
+        foreach (var batch in sessions.Concat(keys).Concat(retired).Concat(clients).Chunk(BatchSize))
             await Task.WhenAll(batch.Select(credential => ForgetAsync(Invalidation.CredentialKey(seal.Fingerprint(credential)))));
         await PublishAsync(Invalidation.CustomerChanged, customer.ToString("N"), number);
+    });
+
+    /// <summary>Every token of the member that could still be used.</summary>
+    /// <inheritdoc cref="CredentialChanging"/>
+    public Change MemberChanging(Guid member, SessionsDb db) => new(this, async number =>
+    {
+        // Told before and after, as for one customer.
+        await PublishAsync(Invalidation.MemberChanged, member.ToString("N"), NextNumber());
+        var now = _time.GetUtcNow();
+        var tokens = await db.MemberTokens.Where(one => one.MemberId == member && one.ExpiresAt > now)
+            .Select(one => new KnownCredential(one.Id, one.SealedFingerprint)).ToListAsync();
+        foreach (var batch in tokens.Chunk(BatchSize))
+            await Task.WhenAll(batch.Select(credential => ForgetAsync(Invalidation.CredentialKey(seal.Fingerprint(credential)))));
+        await PublishAsync(Invalidation.MemberChanged, member.ToString("N"), number);
     });
 
     /// <summary>The catalogue, and these projects. Copies of other projects in Redis end by themselves.</summary>

@@ -28,7 +28,7 @@ public static class Reseal
     {
         var report = await ResealSecretsAsync(database, envelope, token);
         var everything = seal.HasOtherPeppers || await check.HasOldHashesAsync(token);
-        foreach (var table in (string[])["secret_key", "customer_key", "retired_secret", "session"])
+        foreach (var table in (string[])["secret_key", "customer_key", "retired_secret", "session", "member_token"])
             report = await ResealCredentialsAsync(report, table, everything, database, envelope, seal, token);
         await check.RenewAsync(token);
         return http.WantsText() ? PlainText.Of(true, Lines(report)) : Results.Json(report, Defaults.Json);

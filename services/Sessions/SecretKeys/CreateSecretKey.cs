@@ -6,7 +6,8 @@ namespace LlmGateway.Sessions;
 
 /// <summary>
 /// <c>POST /v1/secret-keys</c> <c>{name, permissions?, expiresAt?, mode?: live|test}</c> → 201 with <c>key</c>, which is shown this once.
-/// No key makes one that may do more than itself, works longer, or belongs to the live world when it does not.
+/// No key makes one that may do more than itself, works longer, or belongs to the live world when it does not; no member one that may do
+/// more than the member.
 /// </summary>
 public static class CreateSecretKey
 {
@@ -27,15 +28,15 @@ public static class CreateSecretKey
         var now = time.GetUtcNow();
         var name = Fields.Text(request.Name, "name");
         await using var transaction = await db.Database.BeginTransactionAsync(token);
-        // Two calls at once must not both be the last key, and nobody makes one with a key that is being revoked.
+        // Two calls at once must not both be the last key, and nobody makes one who is being revoked or removed.
+        if (caller.Kind == CredentialKind.Member)
+            await db.LockOrganizationAsync(caller.Organization, token);
         await db.LockProjectAsync(caller.Project, token);
-        if (await SecretKeys.Good(db, caller, now).AsNoTracking().SingleOrDefaultAsync(key => key.Id == caller.Credential, token)
-            is not { } own)
-            return Problems.RevokedCredential;
+        var own = await Grantor.FindAsync(db, caller, now, token);
         if (await SecretKeys.Good(db, caller, now).CountAsync(token) >= SecretKeys.Max)
             return Problems.Conflict("too_many_keys", $"A project may have {SecretKeys.Max} secret keys. Revoke one first.");
-        var test = Test(request.Mode, caller, await db.Projects.AsNoTracking().SingleAsync(p => p.Id == caller.Project, token));
-        var permissions = Allowed(request.Permissions, own.Permissions);
+        var test = IsTest(request.Mode, caller, await db.Projects.AsNoTracking().SingleAsync(p => p.Id == caller.Project, token));
+        var permissions = Allowed(request.Permissions, own.Permitted);
         var expiresAt = End(request.ExpiresAt, own.ExpiresAt, now);
 
         var secret = Token.New(SecretKeys.Prefix(test));
@@ -47,11 +48,12 @@ public static class CreateSecretKey
         return Results.Json(SecretKeyView.Of(key) with { Key = secret }, Defaults.Json, statusCode: 201);
     }
 
-    static bool Test(string? mode, Principal caller, Project project) => mode switch
+    /// <summary>The world of what the caller makes. Throws a 400 for one that is not the caller's or the project's.</summary>
+    public static bool IsTest(string? mode, Principal caller, Project project) => mode switch
     {
         null => caller.Test,
         "test" => true,
-        "live" when caller.Test => throw Fields.Invalid("mode", "must be test, as the key that makes it"),
+        "live" when caller.Test => throw Fields.Invalid("mode", "must be test, as who makes it"),
         "live" when project.Test => throw Fields.Invalid("mode", "must be test: the project is a test project"),
         "live" => false,
         _ => throw Fields.Invalid("mode", "must be live or test"),
@@ -64,10 +66,10 @@ public static class CreateSecretKey
             return own?.ToList();
         if (SecretKeys.Mistake(wanted) is var (i, reason))
             throw Fields.Invalid($"permissions[{i}]", reason);
-        if (own is not null && wanted.FirstOrDefault(permission => !own.Contains(permission)) is { } more)
+        if (Permissions.Missing(own, wanted) is { } more)
             throw new ProblemException(Problems.InsufficientPermission(more) with
             {
-                Message = $"'permissions' has '{more}', which the key that makes this one lacks itself.", Param = "permissions",
+                Message = $"'permissions' has '{more}', which who makes this key lacks.", Param = "permissions",
             });
         return [.. wanted.Distinct().Order(StringComparer.Ordinal)];
     }

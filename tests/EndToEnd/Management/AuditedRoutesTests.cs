@@ -28,6 +28,8 @@ public sealed class AuditedRoutesTests
         ["POST /v1/webhooks/{id}/deliveries/{deliveryId}/retry"] = "sends something again; the list of deliveries has it",
         ["POST /v1/webhooks/{id}/replay"] = "sends something again; the list of deliveries has it",
         ["POST /v1/providers/{id}/test"] = "asks a provider, and changes nothing",
+        ["POST /v1/members/me/tokens"] = "a member's own, and no key's: MemberTests.cs",
+        ["DELETE /v1/members/me/tokens"] = "a member's own, and no key's: MemberTests.cs",
     };
 
     /// <param name="Keeps">What the id in the answer is used for: the pattern before a parameter, or the parameter's name.</param>
@@ -52,11 +54,18 @@ public sealed class AuditedRoutesTests
             "PUT /v1/models/{id}",
             """{"provider":"audited","contextTokens":9,"maxOutputTokens":9,"prices":{"input":"1","output":"1"}}""", "model.created"),
         new("DELETE /v1/models/{id}", "", "model_provider.deleted"),
+        new("PUT /v1/routes/{id}", """{"path":"/audited","provider":"audited"}""", "route.created"),
+        new("DELETE /v1/routes/{id}", "", "route.deleted"),
         new("DELETE /v1/providers/{id}", "", "provider.deleted"),
         new("PUT /v1/plans/{id}", """{"name":"Mine","price":"1"}""", "plan.created"),
         new("DELETE /v1/plans/{id}", "", "plan.deleted"),
         new("POST /v1/secret-keys", """{"name":"other"}""", "secret_key.created", "/v1/secret-keys/"),
         new("DELETE /v1/secret-keys/{id}", "", "secret_key.revoked"),
+        new("POST /v1/members", """{"email":"ada@example.com","role":"member"}""", "member.created", "/v1/members/"),
+        new("PATCH /v1/members/{id}", """{"role":"billing"}""", "member.changed"),
+        new("POST /v1/members/{id}/tokens", "{}", "member_token.created"),
+        new("DELETE /v1/members/{id}/tokens", "", "member_token.revoked"),
+        new("DELETE /v1/members/{id}", "", "member.removed"),
         new("POST /v1/wallets/{id}/freeze", "{}", "wallet.frozen"),
         new("POST /v1/wallets/{id}/unfreeze", "{}", "wallet.unfrozen"),
         new("PUT /v1/wallets/{id}/auto-top-up", """{"below":"1","amount":"10","monthlyCeiling":"100"}""", "auto_top_up.created"),
@@ -105,7 +114,7 @@ public sealed class AuditedRoutesTests
                 ids[parameter] = reply.Json.Text("id");
             if (reply.Text.StartsWith('{'))
                 secrets.AddRange(reply.Json.EnumerateObject()
-                    .Where(member => member.Name is "key" or "secret").Select(member => member.Value.GetString()!));
+                    .Where(member => member.Name is "key" or "secret" or "token").Select(member => member.Value.GetString()!));
         }
 
         var entries = await Eventually.GetAsync(
@@ -139,7 +148,8 @@ public sealed class AuditedRoutesTests
             ["/v1/invoices/"] = invoice!,
             ["/v1/wallets/"] = card.User.WalletId,
             ["/v1/projects/"] = (await App.GetAsync("/v1/projects")).MustBe(200).Json.Items("projects").Single().Text("id"),
-            ["/v1/providers/"] = "audited", ["/v1/models/"] = "audited", ["/v1/plans/"] = "audited", ["limitId"] = "daily",
+            ["/v1/providers/"] = "audited", ["/v1/models/"] = "audited", ["/v1/routes/"] = "audited", ["/v1/plans/"] = "audited",
+            ["limitId"] = "daily",
         };
     }
 }

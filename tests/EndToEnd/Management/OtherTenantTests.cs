@@ -8,6 +8,8 @@ public sealed class OtherTenantTests
     /// <summary>A body that the route takes. One that it refuses would be refused before anybody looks whose the id is.</summary>
     static readonly Dictionary<string, string> Bodies = new(StringComparer.Ordinal)
     {
+        ["PATCH /v1/members/{id}"] = """{"name":"mine"}""",
+        ["POST /v1/members/{id}/tokens"] = "{}",
         ["PATCH /v1/customers/{id}"] = """{"name":"mine"}""",
         ["POST /v1/customers/{id}/keys"] = """{"name":"mine"}""",
         ["POST /v1/customers/{id}/keys/{keyId}/rotate"] = "{}",
@@ -39,7 +41,7 @@ public sealed class OtherTenantTests
 
     static IEnumerable<string> Routes => ManagementRoutes.All.Where(route => route.Contains('{')).Except(Named);
 
-    static readonly string[] Configuration = ["projects", "providers", "models", "routes", "plans", "query-types"];
+    static readonly string[] Configuration = ["projects", "providers", "models", "routes", "plans", "query-types", "members"];
 
     /// <summary>The test world has the project's configuration in common with the live one.</summary>
     static bool IsOfOneWorld(string route) => !Configuration.Any(name => route.Contains($"/v1/{name}/", StringComparison.Ordinal));
@@ -85,6 +87,12 @@ public sealed class OtherTenantTests
             id => id is not null, "an invoice") ?? "";
         world["deliveryId"] = (await Owner.PostAsync($"/v1/webhooks/{world["/v1/webhooks/"]}/test", ""))
             .MustBe(202).Json.Text("deliveryId");
+        var user = await Owner.NewUserAsync();
+        // Whatever becomes of it, while another test has the provider.
+        world["/v1/usage/requests/"] = (await user.ChatAsync("small", Price.Question))["X-Request-Id"]!;
+        await Books.UsageAsync(user, 1);
+        world["/v1/members/"] = (await Owner.PostAsync(
+            "/v1/members", $$"""{"email":"{{Guid.NewGuid():N}}@example.com","role":"member"}""")).MustBe(201).Json.Text("id");
         // Names that no other project has.
         var name = $"other-{Guid.NewGuid():N}";
         (await Owner.PutAsync($"/v1/providers/{name}", $$"""

@@ -117,6 +117,18 @@ public sealed class RoutesTests : IAsyncDisposable
         Assert.Equal((takes is null ? 404 : 405, takes ?? ""), (response.StatusCode, response.Headers.Allow.ToString()));
     }
 
+    [Theory]
+    [InlineData(Token.LiveSecret), InlineData(Token.LiveMember), InlineData(Token.TestMember)]
+    public async Task To_who_only_manages_a_path_that_is_not_there_is_just_that(string prefix)
+    {
+        var rest = Endpoints.Single(route => route.Order == int.MaxValue);
+
+        var response = await AnswerAsync(
+            rest, Token.New(prefix), http => (http.Request.Method, http.Request.Path) = ("GET", "/v1/weather"));
+
+        Assert.Equal(404, response.StatusCode);
+    }
+
     static IEnumerable<string> WordsOf(RoutePattern pattern) => pattern.PathSegments
         .TakeWhile(segment => segment.Parts is [RoutePatternLiteralPart])
         .Select(segment => ((RoutePatternLiteralPart)segment.Parts[0]).Content);

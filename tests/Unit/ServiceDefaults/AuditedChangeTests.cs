@@ -55,6 +55,19 @@ public sealed class AuditedChangeTests
     public void What_is_too_large_is_an_exception_and_so_no_change() => Assert.Throws<InvalidOperationException>(
         () => Told(new("thing.created", "things/1", null, First with { Name = new('x', AuditedChange.MaxLength) })));
 
+    /// <summary>So do the ledger and every other place that says who it was.</summary>
+    [Theory]
+    [InlineData(CredentialKind.SecretKey, Ids.SecretKey)]
+    [InlineData(CredentialKind.CustomerKey, Ids.Key)]
+    [InlineData(CredentialKind.Session, Ids.Session)]
+    [InlineData(CredentialKind.Member, Ids.Member)]
+    public void It_names_who_calls_by_the_id_that_lists_show(CredentialKind kind, string prefix)
+    {
+        var id = Guid.NewGuid();
+
+        Assert.Equal(Ids.Show(prefix, id), new Principal(kind, id, false, Guid.Empty, Project, null, null).Actor());
+    }
+
     /// <summary>Without a row in the table a change would be published into no queue, and be lost.</summary>
     [Fact]
     public void Changes_are_published_into_the_queue_of_the_audit() =>

@@ -193,8 +193,38 @@ public sealed partial class RouteCallersTests
             (_, code, _) = await SendAsync(
                 http, route, ServiceCall.Header, Sign(new(ServiceCall.Proxy, service, Backend with { Permissions = [needed] })));
             Assert.False(code == "insufficient_permission", $"{route} with {needed}");
+            foreach (var (role, granted) in Roles.All.Where(one => one.Value?.Contains(needed) == false))
+            {
+                (status, code, _) = await SendAsync(
+                    http, route, ServiceCall.Header, Sign(new(ServiceCall.Proxy, service, MemberWith(granted))));
+                Assert.True(status == HttpStatusCode.Forbidden && code == "insufficient_permission", $"{route} as {role}: {status}");
+            }
+            await MustBeClosedToClientsAsync(http, service, route);
         }
         Assert.Equal(HttpStatusCode.OK, (await SendAsync(http, "GET /alive", "X-Nothing", "")).Status);
+    }
+
+    static Principal MemberWith(IReadOnlyList<string>? permissions) =>
+        Backend with { Kind = CredentialKind.Member, Permissions = permissions };
+
+    /// <summary>What shows a client no more than everybody may see, what it is itself, or what is its customer's.</summary>
+    static readonly string[] OpenToClients =
+    [
+        "GET /v1/config", "GET /v1/invoices", "GET /v1/invoices/{id}", "GET /v1/members/me", "POST /v1/members/me/tokens",
+        "DELETE /v1/members/me/tokens",
+    ];
+
+    /// <summary>Also when it had every permission: of a new route nobody may forget that clients must not see it.</summary>
+    static async Task MustBeClosedToClientsAsync(HttpClient http, string service, string route)
+    {
+        foreach (var granted in (IReadOnlyList<string>?[])[Roles.PermissionsOf(Roles.Client), null])
+        {
+            var client = MemberWith(granted) with { Customer = Guid.NewGuid(), Wallet = Guid.NewGuid() };
+            var (status, code, _) = await SendAsync(http, route, ServiceCall.Header, Sign(new(ServiceCall.Proxy, service, client)));
+            Assert.True(
+                code is "insufficient_permission" or "not_found" || OpenToClients.Contains(route),
+                $"{route} as a client: {status} {code}");
+        }
     }
 
     static IEnumerable<(string What, string Header, string Value)> NoSignatures(string service, string caller)

@@ -78,6 +78,33 @@ public sealed class AuditTests : IDisposable
         Assert.Empty(_db.ChangeTracker.Entries<AuditEntry>());
     }
 
+    /// <summary>Nothing of a token says what it is.</summary>
+    [Fact]
+    public void What_is_of_a_whole_organization_has_its_entry_in_the_project_that_it_was_changed_from()
+    {
+        var project = Guid.NewGuid();
+        _db.Author = _db.Author! with { Project = project };
+        var member = new Member
+        {
+            Id = Guid.NewGuid(), OrganizationId = Guid.NewGuid(), Role = "owner", Email = "ada@example.com", CreatedAt = default,
+        };
+        _db.Attach(member);
+        (member.RemovedAt, member.Email) = (DateTimeOffset.UnixEpoch, null);
+        _db.Add(new MemberToken
+        {
+            Id = Guid.NewGuid(), MemberId = member.Id, ProjectId = project, Test = false, Hash = [1, 2, 3], SealedFingerprint = "sealed",
+            CreatedAt = default, ExpiresAt = default,
+        });
+
+        AuditTrail.Write(_db);
+
+        var entries = _db.ChangeTracker.Entries<AuditEntry>().Select(entry => entry.Entity).ToList();
+        Assert.Equal(["member.removed", "member_token.created"], entries.Select(entry => entry.Action).Order());
+        Assert.All(entries, entry => Assert.Equal(project, entry.ProjectId));
+        Assert.Contains("ada@example.com", entries.Single(entry => entry.Action == "member.removed").Before, StringComparison.Ordinal);
+        Assert.DoesNotContain("sealed", JsonSerializer.Serialize(entries), StringComparison.Ordinal);
+    }
+
     [Fact]
     public void A_save_that_is_tried_again_has_each_entry_once()
     {
