@@ -397,7 +397,7 @@ public sealed class MemberTests
         "POST", "/internal/members", json: $$"""{"organization":"Managed","project":"{{project}}","email":"{{email}}"}""",
         at: Stack.Url("sessions"), headers: [Stack.Signed("operator", "sessions")]);
 
-    static Task BecomesAsync(Func<Task<Reply>> call, string code) =>
+    static Task<Reply> BecomesAsync(Func<Task<Reply>> call, string code) =>
         Eventually.GetAsync(call, reply => reply.Status != 200 && reply.Code == code, code, Bound);
 
     static async Task<List<JsonElement>> EntriesAsync(string query) =>
