@@ -43,7 +43,9 @@ public sealed record PricedMeter(string Meter, long Units, Rate Rate, string Amo
     /// <summary>Decimals of a dollar that units times a rate may have.</summary>
     const int Decimals = 18;
 
-    /// <summary>Each meter at its rate, by the rules of <see cref="Cost"/>. Null when the sum is not that cost.</summary>
+    /// <summary>
+    /// Each meter at its rate, by the rules of <see cref="Cost"/>; what is free has no line. Null when the sum is not that cost.
+    /// </summary>
     /// <param name="meters">By name.</param>
     public static IReadOnlyList<PricedMeter>? Of(IReadOnlyDictionary<string, long> meters, Prices prices, Money cost)
     {
@@ -56,6 +58,8 @@ public sealed record PricedMeter(string Meter, long Units, Rate Rate, string Amo
         {
             if (applicable.RateOf(Enum.Parse<Meter>(name, ignoreCase: true)) is not { } rate)
                 return null;
+            if (rate.Picos == 0)
+                continue;
             var attos = (Int128)units * rate.Picos;
             lines.Add(new(name, units, rate, DecimalText.Format(attos, Decimals)));
             sum += attos;

@@ -32,7 +32,7 @@ public sealed class OtherTenantTests
         ["POST /v1/webhooks/{id}/end-rotation"] = "",
         ["POST /v1/webhooks/{id}/test"] = "",
         ["POST /v1/webhooks/{id}/deliveries/{deliveryId}/retry"] = "",
-        ["POST /v1/webhooks/{id}/replay"] = """{"since":"2026-01-01T00:00:00Z"}""",
+        ["POST /v1/webhooks/{id}/replay"] = $$"""{"since":"{{DateTimeOffset.UtcNow.AddDays(-1):O}}"}""",
     };
 
     /// <summary>Named by the project that has them: the same name in another one is another thing.</summary>
