@@ -34,6 +34,17 @@ public static class Members
     }
 
     /// <summary>
+    /// Who calls with a member's token; nobody when he was removed or the token has ended since the edge has looked. Tokens are ended under
+    /// the organization's lock, so that nobody who gives rights under it has one that was ended before.
+    /// </summary>
+    public static IQueryable<Member> Calling(SessionsDb db, Principal caller, DateTimeOffset now)
+    {
+        var (id, used) = (caller.Credential, caller.MemberToken);
+        return db.Members.Where(member => member.Id == id && member.RemovedAt == null
+            && db.MemberTokens.Any(one => one.Id == used && one.MemberId == id && one.RevokedAt == null && one.ExpiresAt > now));
+    }
+
+    /// <summary>
     /// Until the transaction ends, nobody else changes members of the organization, and the caller stays what the answer says. Members are
     /// of both worlds, so a test key of a live project changes none.
     /// </summary>
