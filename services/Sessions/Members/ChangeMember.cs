@@ -16,7 +16,7 @@ public static class ChangeMember
     {
         var (caller, now) = (http.Backend(), time.GetUtcNow());
         var body = await ReadAsync(http);
-        if (await Members.FindAsync(db, await Grantor.FindAsync(db, caller, now, token), id, token) is not { } member)
+        if (await Members.FindAsync(db, await Members.ReaderAsync(db, caller, now, token), id, token) is not { } member)
             return Members.NotFound;
         // Also when the role is what it was: the call that changed it may have ended before it told anybody.
         await using (copies.MemberChanging(member.Id, db))

@@ -45,6 +45,16 @@ public static class Members
     }
 
     /// <summary>
+    /// Who looks for members. They are of both worlds of a live project, and live persons: a test key of it sees none, clients of live
+    /// customers among them.
+    /// </summary>
+    public static async Task<Grantor> ReaderAsync(SessionsDb db, Principal caller, DateTimeOffset now, CancellationToken token)
+    {
+        await SeedPart.FindAsync(db, caller, token);
+        return await Grantor.FindAsync(db, caller, now, token);
+    }
+
+    /// <summary>
     /// Until the transaction ends, nobody else changes members of the organization, and the caller stays what the answer says. Members are
     /// of both worlds, so a test key of a live project changes none.
     /// </summary>

@@ -14,7 +14,7 @@ public static class RemoveMember
         string id, HttpContext http, SessionsDb db, HotCopies copies, TimeProvider time, CancellationToken token)
     {
         var (caller, now) = (http.Backend(), time.GetUtcNow());
-        if (await Members.FindAsync(db, await Grantor.FindAsync(db, caller, now, token), id, token) is not { } member)
+        if (await Members.FindAsync(db, await Members.ReaderAsync(db, caller, now, token), id, token) is not { } member)
             return Members.NotFound;
         // Also when repeated: the first call may have ended before it told anybody.
         await using (copies.MemberChanging(member.Id, db))

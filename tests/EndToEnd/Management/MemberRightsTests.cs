@@ -33,6 +33,38 @@ public sealed class MemberRightsTests
         (await LetInAsync("POST", "/v1/members/me/tokens", "{}", caller with { MemberToken = null })).MustBeProblem(401, "revoked");
     }
 
+    /// <summary>Members of a live project are live persons.</summary>
+    [Fact]
+    public async Task A_test_key_of_a_live_project_does_not_see_who_its_members_and_its_customers_clients_are()
+    {
+        var (mark, user) = (Guid.NewGuid().ToString("N"), await App.NewUserAsync(null));
+        string[] ids =
+        [
+            await NewAsync("member", $",\"name\":\"{mark}\""),
+            await NewAsync("client", $",\"name\":\"{mark}\",\"customerId\":\"{user.CustomerId}\""),
+        ];
+        var member = (await App.PostAsync($"/v1/members/{ids[0]}/tokens", """{"mode":"test"}""")).MustBe(201).Json.Text("token");
+
+        foreach (var caller in (Backend[])[Backend.ManagedTest, new Backend(member)])
+        {
+            (await caller.GetAsync("/v1/members")).MustBeProblem(403, "live_key_needed");
+            foreach (var id in ids)
+                (await caller.GetAsync($"/v1/members/{id}")).MustBeProblem(403, "live_key_needed");
+        }
+        foreach (var id in ids)
+        {
+            Assert.DoesNotContain(mark, (await Backend.ManagedTest.GetAsync($"/v1/audit?subject={id}")).MustBe(200).Text);
+            Assert.Contains(mark, (await App.GetAsync($"/v1/audit?subject={id}")).MustBe(200).Text);
+        }
+
+        // All of a test project is of its world.
+        var own = (await Backend.TestWorld.PostAsync(
+            "/v1/members", $$"""{"email":"{{mark}}@example.com","role":"member"}""")).MustBe(201).Json.Text("id");
+        (await Backend.TestWorld.GetAsync($"/v1/members/{own}")).MustBe(200);
+        Assert.Contains(mark, (await Backend.TestWorld.GetAsync($"/v1/audit?subject={own}")).MustBe(200).Text);
+        (await Backend.TestWorld.DeleteAsync($"/v1/members/{own}")).MustBe(204);
+    }
+
     /// <summary>A member that no other test has.</summary>
     static async Task<string> NewAsync(string role, string more = "") => (await App.PostAsync(
         "/v1/members", $$"""{"email":"{{Guid.NewGuid():N}}@example.com","role":"{{role}}"{{more}}}""")).MustBe(201).Json.Text("id");
