@@ -23,7 +23,7 @@ public static class ChangeMember
         await using (var transaction = await db.Database.BeginTransactionAsync(token))
         {
             var grantor = await Members.LockAsync(db, caller, now, token);
-            await db.Entry(member).ReloadAsync(token);
+            await Members.ReloadAsync(db, member, token);
             if (member.RemovedAt is not null)
                 return Members.NotFound;
             if (await ApplyAsync(db, grantor, body, member, token) is { } refusal)

@@ -26,7 +26,7 @@ public static class EndMemberTokens
         await using (var transaction = await db.Database.BeginTransactionAsync(token))
         {
             var grantor = await Members.LockAsync(db, caller, now, token);
-            await db.Entry(member).ReloadAsync(token);
+            await Members.ReloadAsync(db, member, token);
             if (grantor.Refusal(member.Role) is { } refusal)
                 return refusal;
             await EndAsync(db, member.Id, now, token);

@@ -66,6 +66,17 @@ public static class Members
         return await Grantor.FindAsync(db, caller, now, token);
     }
 
+    /// <summary>
+    /// Reads it again under the lock. Who deletes a client's customer erases the client, too, and takes no lock but the customer's: what
+    /// would be written of it after that would stay.
+    /// </summary>
+    public static async Task ReloadAsync(SessionsDb db, Member member, CancellationToken token)
+    {
+        if (member.CustomerId is { } id && await db.Customers.FindAsync([id], token) is { } customer)
+            await db.LockAsync(customer, token);
+        await db.Entry(member).ReloadAsync(token);
+    }
+
     /// <summary>Why the member may not lose its role, or be removed. To be asked under the lock.</summary>
     public static async Task<Problem?> RefusalAsync(SessionsDb db, Grantor grantor, Member member, CancellationToken token)
     {

@@ -21,7 +21,7 @@ public static class RemoveMember
         await using (var transaction = await db.Database.BeginTransactionAsync(token))
         {
             var grantor = await Members.LockAsync(db, caller, now, token);
-            await db.Entry(member).ReloadAsync(token);
+            await Members.ReloadAsync(db, member, token);
             if (member.RemovedAt is null && await Members.RefusalAsync(db, grantor, member, token) is { } refusal)
                 return refusal;
             Members.Remove(member, now);

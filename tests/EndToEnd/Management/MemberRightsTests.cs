@@ -65,6 +65,32 @@ public sealed class MemberRightsTests
         (await Backend.TestWorld.DeleteAsync($"/v1/members/{own}")).MustBe(204);
     }
 
+    /// <summary>As a deletion that has erased the client and is not committed yet: what was read of the client before is nobody's.</summary>
+    [Theory]
+    [InlineData("DELETE", 204)]
+    [InlineData("PATCH", 404)]
+    public async Task What_is_changed_of_a_client_while_its_customer_is_deleted_keeps_nothing_of_who_it_was(string method, int status)
+    {
+        var (mark, user) = (Guid.NewGuid().ToString("N"), await App.NewUserAsync(null));
+        var id = await NewAsync("client", $",\"name\":\"{mark}\",\"customerId\":\"{user.CustomerId}\"");
+        await using var deletion = await OpenTransaction.BeginAsync(
+            Books.Sessions,
+            """
+            with held as (update customer set status = status where id = $1 returning 1),
+                erased as (update audit_entry set before = null, after = null where customer_id = $1 returning 1)
+            update member set removed_at = now(), email = null, name = null where customer_id = $1
+            """,
+            user.Customer);
+
+        var change = Gateway.SendAsync(
+            method, $"/v1/members/{id}", App.Key, method == "PATCH" ? $$"""{"name":"{{mark}}-2"}""" : null);
+        await Eventually.HoldsAsync(deletion.IsWaitedForAsync, "a change that waits");
+        await deletion.CommitAsync();
+
+        (await change).MustBe(status);
+        Assert.Empty(await Books.MentionsAsync(mark, user));
+    }
+
     /// <summary>A member that no other test has.</summary>
     static async Task<string> NewAsync(string role, string more = "") => (await App.PostAsync(
         "/v1/members", $$"""{"email":"{{Guid.NewGuid():N}}@example.com","role":"{{role}}"{{more}}}""")).MustBe(201).Json.Text("id");
