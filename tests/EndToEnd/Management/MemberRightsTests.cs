@@ -65,7 +65,7 @@ public sealed class MemberRightsTests
         (await Backend.TestWorld.DeleteAsync($"/v1/members/{own}")).MustBe(204);
     }
 
-    /// <summary>As a deletion that has erased the client and is not committed yet: what was read of the client before is nobody's.</summary>
+    /// <summary>As a deletion that has erased the client and is not committed yet.</summary>
     [Theory]
     [InlineData("DELETE", 204)]
     [InlineData("PATCH", 404)]
