@@ -70,7 +70,7 @@ public sealed class KeyReplacementTests : IAsyncLifetime
             await MustKnowAsync(sessions);
         await using var database = NpgsqlDataSource.Create(Connection);
         await using var set = database.CreateCommand("select timeout_seconds from provider");
-        Assert.Equal(7, await set.ExecuteScalarAsync(Token));
+        Assert.Equal(7, (int)(await set.ExecuteScalarAsync(Token))!);
     }
 
     /// <summary>Both keys, and both secrets, found by what a proxy asks.</summary>
