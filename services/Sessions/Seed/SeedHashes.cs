@@ -29,7 +29,7 @@ public static class SeedHashes
         return hashes;
     }
 
-    /// <summary>To whom the last one is sealed. It comes under a new key with all that is sealed, or the files would count as new.</summary>
+    /// <summary>To whom the last one is sealed: under a new key with all that is sealed, or the files would count as new.</summary>
     public static string Owner(Guid project) => $"seed:{project:N}";
 
     static IEnumerable<JsonElement> Each(JsonElement of, string member) =>
