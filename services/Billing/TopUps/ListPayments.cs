@@ -35,13 +35,14 @@ public static class ListPayments
     public static void MapListPayments(this WebApplication app) =>
         app.MapGet("/v1/top-ups", HandleAsync).WithQuery("cursor", "limit", "from", "to", "format");
 
-    static async Task<IResult> HandleAsync(HttpContext http, NpgsqlDataSource database, CancellationToken token)
+    static async Task<IResult> HandleAsync(
+        HttpContext http, NpgsqlDataSource database, ExportSlots slots, TimeProvider time, CancellationToken token)
     {
         var (caller, query) = (http.Backend(), new ListQuery(http.Request.Query));
         var (from, to) = (query.Time("from") ?? DateTimeOffset.MinValue, query.Time("to") ?? DateTimeOffset.MaxValue);
         var (page, after) = (query.Limit(DefaultPage, MaxPage), query.Id("cursor", Ids.Payment) ?? Guid.AllBitsSet);
         if (http.WantsCsv())
-            return Csv.File("top-ups", Columns, RowsAsync(after, token), token);
+            return await Csv.FileAsync(http, slots, caller.Project, "top-ups", Columns, RowsAsync(after, token), time);
         var views = await PageAsync(after, page);
         return Results.Json(new { topUps = views, nextCursor = views.Count == page ? views[^1].Id : null }, Defaults.Json);
 
