@@ -39,6 +39,25 @@ public sealed class RemoveCardTests
             : Gateway.SendAsync(method, "/v1/wallet/payment-method", card.User.Token);
     }
 
+    /// <summary>Stripe tells the whole card, with its owner's name and addresses, also of who asks for none of it.</summary>
+    [Fact]
+    public async Task What_Stripe_tells_of_a_card_that_comes_and_goes_is_not_kept()
+    {
+        var mark = $"jane{Guid.NewGuid():N}";
+        var card = await SavedCard.SaveAsync(await Backend.App.NewUserAsync("2"), await CustomerErasureTests.CardOfAsync(mark));
+        var method = Assert.Single(await MethodsAsync(card)).Text("id");
+
+        (await Gateway.SendAsync("DELETE", "/v1/wallet/payment-method", card.User.Token)).MustBe(204);
+        await Purchase.OrderAsync($"/webhooks/settle?about={method}");
+
+        await Eventually.HoldsAsync(
+            async () => await Purchase.NumberAsync(
+                "billing", "select count(*) from stripe_event where about = $1 and type = 'payment_method.detached' "
+                    + "and status = 'ignored' and holder = $2", method, card.Customer) == 1,
+            "the event of the card that goes", SavedCard.Patience);
+        Assert.Equal(0, await CustomerErasureTests.MentionsAsync(mark));
+    }
+
     /// <summary>Who has its secret could save a card in the next moment.</summary>
     [Fact]
     public async Task With_a_card_the_setup_that_is_open_ends_also_where_the_wallet_is_frozen_or_there_was_no_card()
