@@ -1,6 +1,6 @@
 -- What is asked for is found without reading what is of others.
 
--- A dispute is of its payment's project and mode, and so is its age.
+-- A dispute is of its payment's project and mode.
 alter table dispute add project uuid, add test boolean;
 update dispute set project = p.project, test = p.test from payment p where p.id = dispute.payment;
 
@@ -14,8 +14,6 @@ create trigger of_its_payment before insert on dispute for each row execute func
 alter table dispute alter project set not null, alter test set not null;
 drop index dispute_by_age;
 create index dispute_by_project on dispute (project, test, created_at desc);
-
-create index payment_by_time on payment (project, test, created_at, id);
 
 -- Nothing follows from what Stripe has told of cards, and it has their owners' names, mail and addresses.
 update stripe_event set body = '' where type like 'payment\_method.%' and status in ('done', 'ignored') and body <> '';
