@@ -20,7 +20,7 @@ public sealed class StatementTests : OnOwnLedger
         await OweAsync(1, 1_500);
 
         var page = await ReadAsync();
-        Assert.Equal((1_501, null), (page.Lines.Count, page.Next));
+        Assert.Equal((1_501, (long?)null), (page.Lines.Count, page.Next));
         Assert.Equal(1_500, page.Lines.Where(line => line.Owed is not null).Select(line => line.Id).Distinct().Count());
 
         await OweAsync(1_501, Statement.MaxOfDebt + 1);
