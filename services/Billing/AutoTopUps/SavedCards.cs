@@ -220,7 +220,7 @@ public sealed class SavedCards(NpgsqlDataSource database, StripeCalls stripe)
 
     /// <summary>
     /// What Stripe says of a setup. The card of a later setup stays, whatever comes of an earlier one. A new card ends a pause: its owner
-    /// has done what there was to do.
+    /// has done what there was to do. What the card before has met is forgotten, also where nothing is charged by itself now.
     /// </summary>
     /// <returns>The setup's status.</returns>
     async Task<string> TakeAsync(Guid id, StripeMode mode, SetupIntent said, CancellationToken token)
@@ -242,8 +242,9 @@ public sealed class SavedCards(NpgsqlDataSource database, StripeCalls stripe)
             """, token, id, said.Id, status);
         if (status == "succeeded" && await SaveAsync(connection, id, wallet, mode.Livemode, said.PaymentMethod, token))
             await connection.ChangeAsync("""
-                update auto_top_up set status = 'active', reason = null, failures = 0, not_before = null, payment = null, due_at = now()
-                where wallet = $1 and status <> 'off'
+                update auto_top_up set status = case when status = 'off' then 'off' else 'active' end, reason = null, failures = 0,
+                    not_before = null, payment = null, due_at = now()
+                where wallet = $1
                 """, token, wallet);
         await transaction.CommitAsync(CancellationToken.None);
         Failpoint.Hit("billing.setup.taken");

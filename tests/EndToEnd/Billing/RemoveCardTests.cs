@@ -39,6 +39,23 @@ public sealed class RemoveCardTests
             : Gateway.SendAsync(method, "/v1/wallet/payment-method", card.User.Token);
     }
 
+    [Fact]
+    public async Task After_a_card_that_was_declined_is_removed_the_next_one_is_charged_at_once()
+    {
+        var card = await SavedCard.SaveAsync(await Backend.App.NewUserAsync("2"), SavedCard.DeclinedLater);
+        await card.TurnOnAsync("1", "10", "100");
+        await card.SpendAsync("1.5");
+        await card.MustBeDeclinedAsync();
+        (await Gateway.SendAsync("DELETE", "/v1/wallet/payment-method", card.User.Token)).MustBe(204);
+
+        var next = await SavedCard.SaveAsync(card.User);
+        var shown = await next.TurnOnAsync("1", "10", "100");
+
+        Assert.Equal(("active", null), (shown.Text("status"), shown.Text("reason")));
+        Assert.Equal(JsonValueKind.Null, shown.GetProperty("nextTry").ValueKind);
+        await Eventually.GetAsync(next.TopUpsAsync, all => all.Length == 1, "the top-up", SavedCard.Patience);
+    }
+
     /// <summary>Stripe tells the whole card, with its owner's name and addresses, also of who asks for none of it.</summary>
     [Fact]
     public async Task What_Stripe_tells_of_a_card_that_comes_and_goes_is_not_kept()
