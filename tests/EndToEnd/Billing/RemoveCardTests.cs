@@ -39,6 +39,20 @@ public sealed class RemoveCardTests
             : Gateway.SendAsync(method, "/v1/wallet/payment-method", card.User.Token);
     }
 
+    /// <summary>What another one has replaced stays attached at Stripe until then.</summary>
+    [Fact]
+    public async Task With_a_card_those_that_it_has_replaced_are_detached_at_Stripe_too()
+    {
+        var card = await SavedCard.SaveAsync(await Backend.App.NewUserAsync("2"));
+        await card.TurnOnAsync("1", "10", "100");
+        await SavedCard.SaveAsync(card.User);
+        Assert.Equal(2, (await MethodsAsync(card)).Length);
+
+        (await Gateway.SendAsync("DELETE", "/v1/wallet/payment-method", card.User.Token)).MustBe(204);
+
+        Assert.Empty(await MethodsAsync(card));
+    }
+
     [Fact]
     public async Task After_a_card_that_was_declined_is_removed_the_next_one_is_charged_at_once()
     {
@@ -51,7 +65,7 @@ public sealed class RemoveCardTests
         var next = await SavedCard.SaveAsync(card.User);
         var shown = await next.TurnOnAsync("1", "10", "100");
 
-        Assert.Equal(("active", null), (shown.Text("status"), shown.Text("reason")));
+        Assert.Equal(("active", (string?)null), (shown.Text("status"), shown.Text("reason")));
         Assert.Equal(JsonValueKind.Null, shown.GetProperty("nextTry").ValueKind);
         await Eventually.GetAsync(next.TopUpsAsync, all => all.Length == 1, "the top-up", SavedCard.Patience);
     }
