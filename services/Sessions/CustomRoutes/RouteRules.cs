@@ -1,6 +1,8 @@
+using System.Text.Json;
 using System.Text.RegularExpressions;
 using LlmGateway.Contracts;
 using LlmGateway.Contracts.Expressions;
+using LlmGateway.ServiceDefaults;
 
 namespace LlmGateway.Sessions;
 
@@ -72,6 +74,27 @@ public static partial class RouteRules
             .. Must(route.Response is not ({ DeleteQuery: not null } or { SetQuery: not null }), $"{path}.response", "has no query"),
         ];
     }
+
+    /// <summary>As a call writes it. A route of the operator's that leads where it led before stays the operator's.</summary>
+    /// <param name="stored">What it replaces.</param>
+    public static CustomRoute OfTenant(CustomRoute route, CustomRoute? stored) =>
+        route with { Tenant = route.Tenant || stored is null || stored.Tenant || Way(route) != Way(stored) };
+
+    /// <summary>Which requests arrive at which place, and as what.</summary>
+    static string Way(CustomRoute route) => JsonSerializer.Serialize(
+        new { route.Path, route.Match, route.Methods, route.Provider, route.Rewrite, route.Request }, Defaults.Json);
+
+    /// <summary>
+    /// What a tenant's route may not do. Behind a provider of the operator's is his account, with his secret, maybe in his own network: a
+    /// route that goes there anyhow would open all of it.
+    /// </summary>
+    public static IEnumerable<string> TenantErrors(CustomRoute route, Provider provider) => !route.Tenant || provider.Tenant ? [] :
+    [
+        .. Must(provider.QueryType is not null, ".provider",
+            $"names '{route.Provider}', which is the operator's and takes no raw calls: only a seed file makes a route to it"),
+        .. Must(!route.Public, ".provider", $"names '{route.Provider}', which is the operator's: not everybody may be sent there"),
+        .. Must(route.Request is null, ".request", $"must be absent, because the provider '{route.Provider}' is the operator's"),
+    ];
 
     /// <summary>The first two routes of a project between which nothing decides, or null.</summary>
     public static string? Tie(IReadOnlyList<CustomRoute> routes)
