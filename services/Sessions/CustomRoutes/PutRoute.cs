@@ -21,6 +21,7 @@ public static class PutRoute
         route = route with { Id = name };
         await using var transaction = await db.Database.BeginTransactionAsync(token);
         await SeedPart.LockAsync(db, caller, token);
+        await DailyChanges.MustBeFewAsync(db, caller.Project, "route.", token);
         var providers = await db.Providers.AsNoTracking().Where(one => one.ProjectId == caller.Project)
             .ToDictionaryAsync(one => one.Id, token);
         SeedPart.MustBeRight(RouteRules.Errors(route, "", providers.Keys.ToHashSet()));

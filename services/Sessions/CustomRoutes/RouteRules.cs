@@ -12,6 +12,9 @@ namespace LlmGateway.Sessions;
 /// </summary>
 public static partial class RouteRules
 {
+    /// <summary>Of a route, in bytes. The audit keeps each that there was.</summary>
+    const int MaxBytes = 16 * 1024;
+
     const int MaxMethods = 16, MaxHeaders = 16, MaxPriority = 1000, MaxValue = 4096;
 
     static readonly string[] Matches = [RoutePattern.Exact, RoutePattern.Prefix, RoutePattern.Pattern];
@@ -71,8 +74,24 @@ public static partial class RouteRules
             .. Metering(route, path),
             .. Changes(route.Request, $"{path}.request", name => !IsOurs(name)),
             .. Changes(route.Response, $"{path}.response", name => !IsOurs(name) && AnswerHeaders.MayBeSaid(name)),
+            .. Length(route, path),
             .. Must(route.Response is not ({ DeleteQuery: not null } or { SetQuery: not null }), $"{path}.response", "has no query"),
         ];
+    }
+
+    /// <summary>Names what has the most of it.</summary>
+    static IEnumerable<string> Length(CustomRoute route, string path)
+    {
+        if (Bytes(route) <= MaxBytes)
+            return [];
+        (string Name, int Bytes)[] parts =
+        [
+            ("headers", Bytes(route.Headers)), ("rewrite", Bytes(route.Rewrite)), ("meter", Bytes(route.Meter)),
+            ("request", Bytes(route.Request)), ("response", Bytes(route.Response)),
+        ];
+        return [$"{path}.{parts.MaxBy(part => part.Bytes).Name} is too long: a route may have {MaxBytes} bytes together"];
+
+        static int Bytes<T>(T part) => JsonSerializer.SerializeToUtf8Bytes(part, Defaults.Json).Length;
     }
 
     /// <summary>As a call writes it. A route of the operator's that leads where it led before stays the operator's.</summary>

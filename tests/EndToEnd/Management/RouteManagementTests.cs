@@ -224,6 +224,43 @@ public sealed class RouteManagementTests
         }
     }
 
+    /// <summary>The audit keeps each for two years, and nobody may delete it. What was changed too often can still be deleted.</summary>
+    [Fact]
+    public async Task Calls_change_the_routes_of_a_project_so_often_a_day_and_no_oftener_and_the_operators_file_does_not_count()
+    {
+        var (app, name) = (Backend.KeysOnly, Unique());
+        var (path, provider) = ($"/v1/routes/{name}", $"/v1/providers/{name}");
+        (await app.PutAsync(provider, """{"wire":"http","baseUrl":"https://api.example.com"}""")).MustBe(200);
+        await EnterAsync("seed");
+        (await app.PutAsync(path, Body(1))).MustBe(200);
+
+        await EnterAsync("skey_of_somebody");
+        var refused = (await app.PutAsync(path, Body(2))).MustBeProblem(429, "rate_limit_exceeded");
+
+        Assert.Equal("3600", refused["Retry-After"]);
+        Assert.Equal(1, (await app.GetAsync(path)).MustBe(200).Json.Int("priority"));
+        (await app.PutAsync(provider, """{"wire":"http","baseUrl":"https://other.example.com"}""")).MustBe(200);
+        (await app.DeleteAsync(path)).MustBe(204);
+        (await app.DeleteAsync(provider)).MustBe(204);
+
+        string Body(int priority) => $$"""{"path":"/{{name}}","provider":"{{name}}","priority":{{priority}}}""";
+
+        async Task EnterAsync(string actor)
+        {
+            await using var command = Books.Sessions.CreateCommand("""
+                insert into audit_entry (id, project_id, at, actor, action, subject)
+                select id, $2, now(), $3, 'route.changed', 'routes/full' from unnest($1) id
+                """);
+            command.Parameters.Add(new() { Value = Enumerable.Range(0, 1000).Select(_ => Ids.New()).ToArray() });
+            command.Parameters.Add(new() { Value = await ProjectAsync(app) });
+            command.Parameters.Add(new() { Value = actor });
+            await command.ExecuteNonQueryAsync(Token);
+        }
+
+        static async Task<Guid> ProjectAsync(Backend app) => Guid.ParseExact(
+            (await app.GetAsync("/v1/projects")).MustBe(200).Json.Items("projects").Single().Text("id")["prj_".Length..], "N");
+    }
+
     [Fact]
     public async Task Where_a_provider_takes_raw_calls_is_changed_within_a_second()
     {

@@ -90,6 +90,18 @@ public sealed class RouteRulesTests
         Assert.StartsWith("organizations[0].projects[0].routes[0]", e.Message, StringComparison.Ordinal);
     }
 
+    /// <summary>The audit keeps all that there were, each change of them whole.</summary>
+    [Theory]
+    [InlineData("headers", "{}"), InlineData("request", "{\"setHeaders\":{}}"), InlineData("response", "{\"setHeaders\":{}}")]
+    public void A_route_has_so_many_bytes_and_what_has_the_most_of_them_is_named(string member, string shape)
+    {
+        var values = string.Join(',', Enumerable.Range(1, 4).Select(n => $"\"X-{n}\":\"{new string('x', 3900)}\""));
+        var fits = $"{{\"path\":\"/x\",\"provider\":\"weather\",\"{member}\":{shape.Replace("{}", $"{{{values}}}")}}}";
+        Assert.Equal("/x", Read(fits).Path);
+        var e = Assert.Throws<SeedException>(() => Read(fits.Replace("\"X-1\"", $"\"X-5\":\"{new string('x', 1000)}\",\"X-1\"")));
+        Assert.Contains($"routes[0].{member} is too long: a route may have 16384 bytes", e.Message, StringComparison.Ordinal);
+    }
+
     /// <summary>Servers answer some of them with the request, and our credential is in that.</summary>
     [Fact]
     public void A_route_takes_the_usual_methods_or_those_that_it_names_and_never_one_that_shows_the_request()
