@@ -96,6 +96,12 @@ public sealed record CustomRoute(string Path, string Provider)
     /// </summary>
     public bool Public { get; init; }
 
+    /// <summary>
+    /// A call has said where it leads. At a provider of the operator's it opens no more than raw calls do. An export has it, and a call
+    /// does not take it back.
+    /// </summary>
+    public bool Tenant { get; init; }
+
     /// <summary>The provider is told who calls: <c>X-User-ID</c>, <c>X-Plan-ID</c>, <c>X-Key-ID</c>.</summary>
     public bool Identity { get; init; }
 

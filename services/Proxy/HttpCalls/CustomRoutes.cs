@@ -56,8 +56,10 @@ public sealed class CustomRoutes(HttpCalls calls, OpenHosts hosts, LedgerClock c
             return (null, Problems.LiveOnly);
         if (ready.Expression is not { } expression || ready.Bound is not { } bound)
             return (null, Problems.Unpriced(route.Id));
-        var path = ready.Rewrite(target.Path, values);
-        var address = (path == "/" ? "" : path) + Query(http, ready, target.Query);
+        var path = ready.Rewrite(target.Path, values) is var rewritten and not "/" ? rewritten : "";
+        if (!ready.MayLeadTo(http.Request.Method, path))
+            return (null, Problems.ProviderDisabled(provider.Id));
+        var address = path + Query(http, ready, target.Query);
         if (!ready.Target.Upstream.Reaches(address))
             return (null, Problems.BadProviderPath);
         return (new(ready.Target, address, bound)

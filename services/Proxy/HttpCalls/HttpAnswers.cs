@@ -154,7 +154,7 @@ public sealed class HttpAnswers(
                 run.CallerStalls = true;
                 await toCaller.FlushAsync(call.Ended ? call.Http.RequestAborted : run.Ended);
                 run.CallerStalls = false;
-                if (!call.Ended && call.IsCheckpointDue(meter.DeliveredTokens))
+                if (!call.Ended && (meter.IsWrittenByTime ? call.IsCheckpointDue() : call.IsCheckpointDue(meter.DeliveredTokens)))
                     Checkpoint(answer);
             }
         }

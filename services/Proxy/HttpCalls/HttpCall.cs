@@ -81,6 +81,9 @@ public class HttpMeter : IDisposable
     /// <summary>What is delivered so far, for the journal; see <see cref="ModelCall.Checkpoint"/>.</summary>
     public virtual long DeliveredTokens => 0;
 
+    /// <summary>The journal gets <see cref="SoFar"/> again when some time has passed, however much has come.</summary>
+    public virtual bool IsWrittenByTime => false;
+
     /// <summary>
     /// What the call is settled with if this process dies: what has come so far, and nothing that is only guessed.
     /// </summary>

@@ -52,9 +52,12 @@ public sealed class ProviderRoutes(HttpCalls calls)
         if (caller.Project.FindProvider(id) is not { } upstream)
             return (null, Problems.NotFound($"provider: {id}"));
         var path = WithVersion(upstream.Provider.Wire, target.Path[root.Length..]);
-        if (upstream.QueryType is not { } type || !RawPaths.Allow(upstream.Provider, http.Request.Method, path))
+        if (!Takes(upstream, http.Request.Method, path))
             return (null, Problems.ProviderDisabled(id));
-        var route = new Route(new(AnyCall, "raw", id, "", 0, 0, null, NoPrice), upstream) { QueryType = type, PaidBy = Payers.Credits };
+        var route = new Route(new(AnyCall, "raw", id, "", 0, 0, null, NoPrice), upstream)
+        {
+            QueryType = upstream.QueryType, PaidBy = Payers.Credits,
+        };
         if (Permit.Check(caller.Credential, route, $"{id}/{AnyCall}") is { } refused)
             return (null, refused);
         if (caller.Credential.Test && !upstream.Provider.Sandbox && !route.IsFree)
@@ -62,6 +65,11 @@ public sealed class ProviderRoutes(HttpCalls calls)
         var address = path + HttpTarget.Without(target.Query, (name, value) => name == PaywallId || IsOurs(http, upstream, name, value));
         return upstream.Reaches(address) ? (new(route, address, UpperBound.OfRequests()), null) : (null, Problems.BadProviderPath);
     }
+
+    /// <summary>The provider takes raw calls there.</summary>
+    /// <param name="path">As of <see cref="RawPaths.Allow"/>.</param>
+    public static bool Takes(Upstream upstream, string method, string path) =>
+        upstream.QueryType is not null && Methods.Contains(method) && RawPaths.Allow(upstream.Provider, method, path);
 
     /// <summary>As clients name the path of a model's provider: with the version or without.</summary>
     static string WithVersion(string wire, string path) => wire switch

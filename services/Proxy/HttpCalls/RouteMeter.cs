@@ -25,9 +25,12 @@ public sealed class RouteMeter(CustomRoute route, MeteringExpression expression,
 
     public override long Requests => _requests ?? 1;
 
-    /// <summary>What grows with an answer is written again while it comes.</summary>
+    /// <summary>What our own count says is written again as it grows.</summary>
     public override long DeliveredTokens =>
-        route.Unit == CustomRoute.Tokens || (!expression.ReadsAnswer && expression.Constant is null) ? _bytes / BytesPerToken : 0;
+        route.Unit == CustomRoute.Tokens && expression.ReadsAnswer ? _bytes / BytesPerToken : 0;
+
+    /// <summary>What the expression counts: to ask it is work, which is not done for each kilobyte.</summary>
+    public override bool IsWrittenByTime => !expression.ReadsAnswer && expression.Constant is null;
 
     public override void Push(ReadOnlySpan<byte> piece)
     {

@@ -72,6 +72,14 @@ public sealed class ReadyRoute(CustomRoute route, RoutePattern pattern, Upstream
         && (route.Headers is null || route.Headers.All(wanted => request.Headers.TryGetValue(wanted.Key, out var sent)
             && (wanted.Value == "*" || sent.ToString() == wanted.Value)));
 
+    /// <summary>
+    /// A call's route leads at a provider of the operator's no further than raw calls do, which a project's customers have anyway. It is
+    /// asked at each call, because the provider may be another one than when the route was saved.
+    /// </summary>
+    /// <param name="path">At the provider.</param>
+    public bool MayLeadTo(string method, string path) => !route.Tenant || upstream.Provider.Tenant
+        || (route is { Public: false, Request: null } && ProviderRoutes.Takes(upstream, method, path));
+
     static bool IsHost(string asked, string wanted) => wanted is ['*', .. var parent]
         ? asked.EndsWith(parent, StringComparison.OrdinalIgnoreCase) && !asked.AsSpan(0, asked.Length - parent.Length).Contains('.')
             && asked.Length > parent.Length

@@ -100,6 +100,9 @@ public sealed class ModelCall(HttpContext http, string endpoint, LedgerClock clo
         delivered - _checkpointTokens >= CheckpointTokens
             || (delivered > _checkpointTokens && time.GetElapsedTime(_checkpointAt) >= CheckpointEvery);
 
+    /// <summary>By time alone.</summary>
+    public bool IsCheckpointDue() => time.GetElapsedTime(_checkpointAt) >= CheckpointEvery;
+
     /// <summary>Writes to the journal what has been delivered so far.</summary>
     /// <param name="reading">Usage by our own count, in tokens.</param>
     public void Checkpoint(long delivered, MeterReading reading)

@@ -7,7 +7,7 @@ namespace LlmGateway.Sessions;
 /// <summary>
 /// <c>PUT /v1/routes/{id}</c> with a route as a seed file has it, in force within a second. 409 when it ties with another one of the
 /// project, or when there would be too much of them. Which hosts are for everybody is the operator's: a seed says it, and here it may only
-/// be repeated.
+/// be repeated. So it is with what a route opens of the operator's providers, beyond raw calls.
 /// </summary>
 public static class PutRoute
 {
@@ -21,10 +21,14 @@ public static class PutRoute
         route = route with { Id = name };
         await using var transaction = await db.Database.BeginTransactionAsync(token);
         await SeedPart.LockAsync(db, caller, token);
-        var providers = await db.Providers.Where(one => one.ProjectId == caller.Project).Select(one => one.Id).ToListAsync(token);
-        SeedPart.MustBeRight(RouteRules.Errors(route, "", providers.ToHashSet()));
-        MustBeTenants(
-            route, await db.ProjectRoutes.SingleOrDefaultAsync(one => one.ProjectId == caller.Project && one.Id == name, token));
+        await DailyChanges.MustBeFewAsync(db, caller.Project, "route.", token);
+        var providers = await db.Providers.AsNoTracking().Where(one => one.ProjectId == caller.Project)
+            .ToDictionaryAsync(one => one.Id, token);
+        SeedPart.MustBeRight(RouteRules.Errors(route, "", providers.Keys.ToHashSet()));
+        var stored = await db.ProjectRoutes.SingleOrDefaultAsync(one => one.ProjectId == caller.Project && one.Id == name, token);
+        MustBeTenants(route, stored);
+        route = RouteRules.OfTenant(route, stored is null ? null : RouteWriter.Read(stored));
+        SeedPart.MustBeRight(RouteRules.TenantErrors(route, providers[route.Provider]));
         if (await RouteWriter.WriteAsync(db, caller.Project, [route], tenant: true, token) is var (code, reason))
             return Problems.Conflict(code, $"Nothing was changed: {reason}.");
         await db.SaveChangesAsync(token);

@@ -1,6 +1,8 @@
+using System.Text.Json;
 using System.Text.RegularExpressions;
 using LlmGateway.Contracts;
 using LlmGateway.Contracts.Expressions;
+using LlmGateway.ServiceDefaults;
 
 namespace LlmGateway.Sessions;
 
@@ -10,6 +12,9 @@ namespace LlmGateway.Sessions;
 /// </summary>
 public static partial class RouteRules
 {
+    /// <summary>Of a route, in bytes. The audit keeps each that there was.</summary>
+    const int MaxBytes = 16 * 1024;
+
     const int MaxMethods = 16, MaxHeaders = 16, MaxPriority = 1000, MaxValue = 4096;
 
     static readonly string[] Matches = [RoutePattern.Exact, RoutePattern.Prefix, RoutePattern.Pattern];
@@ -69,9 +74,46 @@ public static partial class RouteRules
             .. Metering(route, path),
             .. Changes(route.Request, $"{path}.request", name => !IsOurs(name)),
             .. Changes(route.Response, $"{path}.response", name => !IsOurs(name) && AnswerHeaders.MayBeSaid(name)),
+            .. Length(route, path),
             .. Must(route.Response is not ({ DeleteQuery: not null } or { SetQuery: not null }), $"{path}.response", "has no query"),
         ];
     }
+
+    /// <summary>Names what has the most of it.</summary>
+    static IEnumerable<string> Length(CustomRoute route, string path)
+    {
+        if (Bytes(route) <= MaxBytes)
+            return [];
+        (string Name, int Bytes)[] parts =
+        [
+            ("headers", Bytes(route.Headers)), ("rewrite", Bytes(route.Rewrite)), ("meter", Bytes(route.Meter)),
+            ("request", Bytes(route.Request)), ("response", Bytes(route.Response)),
+        ];
+        return [$"{path}.{parts.MaxBy(part => part.Bytes).Name} is too long: a route may have {MaxBytes} bytes together"];
+
+        static int Bytes<T>(T part) => JsonSerializer.SerializeToUtf8Bytes(part, Defaults.Json).Length;
+    }
+
+    /// <summary>As a call writes it. A route of the operator's that leads where it led before stays the operator's.</summary>
+    /// <param name="stored">What it replaces.</param>
+    public static CustomRoute OfTenant(CustomRoute route, CustomRoute? stored) =>
+        route with { Tenant = route.Tenant || stored is null || stored.Tenant || Way(route) != Way(stored) };
+
+    /// <summary>Which requests arrive at which place, and as what.</summary>
+    static string Way(CustomRoute route) => JsonSerializer.Serialize(
+        new { route.Path, route.Match, route.Methods, route.Provider, route.Rewrite, route.Request }, Defaults.Json);
+
+    /// <summary>
+    /// What a tenant's route may not do. Behind a provider of the operator's is his account, with his secret, maybe in his own network: a
+    /// route that goes there anyhow would open all of it.
+    /// </summary>
+    public static IEnumerable<string> TenantErrors(CustomRoute route, Provider provider) => !route.Tenant || provider.Tenant ? [] :
+    [
+        .. Must(provider.QueryType is not null, ".provider",
+            $"names '{route.Provider}', which is the operator's and takes no raw calls: only a seed file makes a route to it"),
+        .. Must(!route.Public, ".provider", $"names '{route.Provider}', which is the operator's: not everybody may be sent there"),
+        .. Must(route.Request is null, ".request", $"must be absent, because the provider '{route.Provider}' is the operator's"),
+    ];
 
     /// <summary>The first two routes of a project between which nothing decides, or null.</summary>
     public static string? Tie(IReadOnlyList<CustomRoute> routes)

@@ -26,6 +26,7 @@ public static class PutModel
         seed = seed with { Id = name };
         await using var transaction = await db.Database.BeginTransactionAsync(token);
         await SeedPart.LockAsync(db, caller, token);
+        await DailyChanges.MustBeFewAsync(db, caller.Project, "model", token, DailyChanges.MaxOfModels);
         var now = time.GetUtcNow();
         var providers = (await ProviderWriter.ReadAsync(db, envelope, caller.Project, token)).All;
         SeedPart.MustBeRight(

@@ -19,6 +19,7 @@ public static class PutPlan
         SeedPart.MustBeRight(SeedRules.Plan(seed, ""));
         await using var transaction = await db.Database.BeginTransactionAsync(token);
         await SeedPart.LockAsync(db, caller, token);
+        await DailyChanges.MustBeFewAsync(db, caller.Project, "plan.", token);
         var plans = await PlanWriter.ReadAsync(db, caller.Project, token);
         if (!plans.All.ContainsKey(id) && plans.All.Count >= SeedRules.MaxEntries)
             return Problems.Conflict("too_many_plans", $"A project may have {SeedRules.MaxEntries} plans. Delete one first.");

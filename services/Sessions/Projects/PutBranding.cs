@@ -14,6 +14,7 @@ public static class PutBranding
     {
         await using var transaction = await db.Database.BeginTransactionAsync(token);
         var project = await SeedPart.LockAsync(db, caller, token);
+        await DailyChanges.MustBeFewAsync(db, caller.Project, "project.", token);
         project.Branding = null;
         ProjectWriter.Write(project, new(project.Name) { Branding = branding });
         await db.SaveChangesAsync(token);

@@ -19,6 +19,7 @@ public static class PutProject
             return ListProjects.NotFound;
         await using var transaction = await db.Database.BeginTransactionAsync(token);
         var project = await SeedPart.LockAsync(db, caller, token);
+        await DailyChanges.MustBeFewAsync(db, caller.Project, "project.", token);
         SeedPart.MustBeNamed(seed.Name, project.Name, "name");
         seed = seed with { Name = project.Name };
         MustBeSettings(seed);

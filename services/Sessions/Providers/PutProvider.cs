@@ -26,6 +26,7 @@ public static class PutProvider
         seed = seed with { Id = id };
         await using var transaction = await db.Database.BeginTransactionAsync(token);
         await SeedPart.LockAsync(db, caller, token);
+        await DailyChanges.MustBeFewAsync(db, caller.Project, "provider.", token);
         var providers = await ProviderWriter.ReadAsync(db, envelope, caller.Project, token);
         seed = providers.WithStoredSecrets(seed);
         SeedPart.MustBeRight(SeedRules.Provider(seed, ""));

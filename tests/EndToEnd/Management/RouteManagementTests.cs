@@ -13,11 +13,15 @@ public sealed class RouteManagementTests
 
     static readonly Backend App = Backend.Routed;
 
+    /// <summary>A provider that a call has made. Only to such a one may a call send its routes anyhow.</summary>
+    const string Own = "of-the-tenant";
+
     static CancellationToken Token => TestContext.Current.CancellationToken;
 
     [Fact]
     public async Task A_route_is_in_force_in_every_proxy_within_a_second_and_gone_when_it_is_deleted()
     {
+        await MakeOwnAsync();
         var (name, user) = (Unique(), await App.NewUserAsync());
         var path = $"/v1/routes/{name}";
         foreach (var proxy in Stack.Proxies)
@@ -48,9 +52,10 @@ public sealed class RouteManagementTests
     [Fact]
     public async Task A_route_that_is_named_by_its_path_has_its_address()
     {
+        await MakeOwnAsync();
         var (template, user) = ($"/{Unique()}/{{count}}", await App.NewUserAsync());
         var path = $"/v1/routes/{Uri.EscapeDataString(template)}";
-        var body = $$"""{"path":"{{template}}","match":"pattern","provider":"api","rewrite":"/rows/{count}"}""";
+        var body = $$"""{"path":"{{template}}","match":"pattern","provider":"{{Own}}","rewrite":"/rows/{count}"}""";
 
         Assert.Equal(template, (await App.PutAsync(path, body)).MustBe(200).Json.Text("id"));
 
@@ -65,6 +70,7 @@ public sealed class RouteManagementTests
     [Fact]
     public async Task Two_routes_that_tie_are_refused_by_both_names_and_nothing_is_written()
     {
+        await MakeOwnAsync();
         var (one, other) = (Unique(), Unique());
         (await App.PutAsync($"/v1/routes/{one}", Body("{a}", 0))).MustBe(200);
 
@@ -80,7 +86,35 @@ public sealed class RouteManagementTests
             (await App.DeleteAsync($"/v1/routes/{name}")).MustBe(204);
 
         string Body(string segment, int priority) =>
-            $$"""{"path":"/{{one}}/{{segment}}","match":"pattern","provider":"api","priority":{{priority}}}""";
+            $$"""{"path":"/{{one}}/{{segment}}","match":"pattern","provider":"{{Own}}","priority":{{priority}}}""";
+    }
+
+    /// <summary>Behind those is the operator's account, with his secret.</summary>
+    [Fact]
+    public async Task A_route_that_a_call_makes_opens_of_the_operators_providers_what_raw_calls_open_and_nothing_else()
+    {
+        var (name, user) = (Unique(), await App.NewUserAsync(null));
+        var path = $"/v1/routes/{name}";
+        (await App.PutAsync(path, To("api"))).MustBeProblem(400, "invalid_value", "provider");
+        (await App.GetAsync(path)).MustBeProblem(404, "not_found");
+        (await App.PutAsync(path, To("raw").Replace("}\"}", "}\",\"request\":{\"setQuery\":{\"a\":\"b\"}}}")))
+            .MustBeProblem(400, "invalid_value", "request");
+        Assert.True((await App.PutAsync(path, To("raw"))).MustBe(200).Json.GetProperty("tenant").GetBoolean());
+
+        foreach (var proxy in Stack.Proxies)
+        {
+            await Eventually.GetAsync(() => AskAsync("echo/x", proxy), reply => reply.Status == 200, "the route", Bound);
+            (await AskAsync("rows/1", proxy)).MustBeProblem(403, "provider-disabled");
+        }
+        // The operator's own goes where it went, and nowhere else.
+        var stored = (await App.GetAsync(OpenRoute)).MustBe(200).Text;
+        Assert.Equal(stored, (await App.PutAsync(OpenRoute, stored)).MustBe(200).Text);
+        (await App.PutAsync(OpenRoute, stored.Replace("\"/{rest}\"", "\"/x/{rest}\""))).MustBeProblem(400, "invalid_value", "provider");
+        (await App.DeleteAsync(path)).MustBe(204);
+
+        string To(string provider) => $$"""{"path":"/{{name}}","match":"prefix","provider":"{{provider}}","rewrite":"/{rest}"}""";
+
+        Task<Reply> AskAsync(string address, Uri proxy) => Gateway.SendAsync("GET", $"/{name}/{address}", user.Token, at: proxy);
     }
 
     [Fact]
@@ -146,13 +180,14 @@ public sealed class RouteManagementTests
     [Fact]
     public async Task A_project_has_so_many_routes_and_so_much_of_them_and_no_more()
     {
+        await MakeOwnAsync();
         var (name, there) = (Unique(), (await App.GetAsync("/v1/routes")).MustBe(200).Json.Items("routes").Count());
-        var (path, body) = ($"/v1/routes/{name}", $$"""{"path":"/{{name}}","provider":"api"}""");
+        var (path, body) = ($"/v1/routes/{name}", $$"""{"path":"/{{name}}","provider":"{{Own}}"}""");
         try
         {
             await StoreAsync(CustomRoute.MaxPerProject - there, more: 0);
             (await App.PutAsync(path, body)).MustBeProblem(409, "too_many_routes");
-            (await App.PutAsync("/v1/routes/full-1", """{"path":"/full/1","provider":"api","priority":5}""")).MustBe(200);
+            (await App.PutAsync("/v1/routes/full-1", $$"""{"path":"/full/1","provider":"{{Own}}","priority":5}""")).MustBe(200);
         }
         finally
         {
@@ -187,6 +222,43 @@ public sealed class RouteManagementTests
             await using var command = Books.Sessions.CreateCommand("delete from project_route where id like 'full-%'");
             await command.ExecuteNonQueryAsync(Token);
         }
+    }
+
+    /// <summary>The audit keeps each for two years, and nobody may delete it. What was changed too often can still be deleted.</summary>
+    [Fact]
+    public async Task Calls_change_the_routes_of_a_project_so_often_a_day_and_no_oftener_and_the_operators_file_does_not_count()
+    {
+        var (app, name) = (Backend.KeysOnly, Unique());
+        var (path, provider) = ($"/v1/routes/{name}", $"/v1/providers/{name}");
+        (await app.PutAsync(provider, """{"wire":"http","baseUrl":"https://api.example.com"}""")).MustBe(200);
+        await EnterAsync("seed");
+        (await app.PutAsync(path, Body(1))).MustBe(200);
+
+        await EnterAsync("skey_of_somebody");
+        var refused = (await app.PutAsync(path, Body(2))).MustBeProblem(429, "rate_limit_exceeded");
+
+        Assert.Equal("3600", refused["Retry-After"]);
+        Assert.Equal(1, (await app.GetAsync(path)).MustBe(200).Json.Int("priority"));
+        (await app.PutAsync(provider, """{"wire":"http","baseUrl":"https://other.example.com"}""")).MustBe(200);
+        (await app.DeleteAsync(path)).MustBe(204);
+        (await app.DeleteAsync(provider)).MustBe(204);
+
+        string Body(int priority) => $$"""{"path":"/{{name}}","provider":"{{name}}","priority":{{priority}}}""";
+
+        async Task EnterAsync(string actor)
+        {
+            await using var command = Books.Sessions.CreateCommand("""
+                insert into audit_entry (id, project_id, at, actor, action, subject)
+                select id, $2, now(), $3, 'route.changed', 'routes/full' from unnest($1) id
+                """);
+            command.Parameters.Add(new() { Value = Enumerable.Range(0, 1000).Select(_ => Ids.New()).ToArray() });
+            command.Parameters.Add(new() { Value = await ProjectAsync(app) });
+            command.Parameters.Add(new() { Value = actor });
+            await command.ExecuteNonQueryAsync(Token);
+        }
+
+        static async Task<Guid> ProjectAsync(Backend app) => Guid.ParseExact(
+            (await app.GetAsync("/v1/projects")).MustBe(200).Json.Items("projects").Single().Text("id")["prj_".Length..], "N");
     }
 
     [Fact]
@@ -226,10 +298,15 @@ public sealed class RouteManagementTests
         Assert.Equal((ok, error), (result.GetProperty("ok").GetBoolean(), result.Text("error")));
     }
 
+    /// <summary>The sandbox by an address that the operator lets tenants reach.</summary>
+    static async Task MakeOwnAsync() => (await App.PutAsync($"/v1/providers/{Own}", $$"""
+        {"wire":"http","baseUrl":"{{Stack.TenantsSandbox}}http","auth":{"type":"bearer","value":"sk-api-of-ours-000"},"retries":0}
+        """)).MustBe(200);
+
     static string Unique() => $"route-{Guid.NewGuid():N}";
 
     static string Priced(string name, string price) =>
-        $$"""{"path":"/{{name}}","match":"prefix","provider":"api","rewrite":"/{rest}","price":"{{price}}"}""";
+        $$"""{"path":"/{{name}}","match":"prefix","provider":"{{Own}}","rewrite":"/{rest}","price":"{{price}}"}""";
 
     static string PriceIn(JsonElement entry, string side) => entry.GetProperty(side).GetProperty("definition").Text("price");
 

@@ -90,6 +90,18 @@ public sealed class RouteRulesTests
         Assert.StartsWith("organizations[0].projects[0].routes[0]", e.Message, StringComparison.Ordinal);
     }
 
+    /// <summary>The audit keeps all that there were, each change of them whole.</summary>
+    [Theory]
+    [InlineData("headers", "{}"), InlineData("request", "{\"setHeaders\":{}}"), InlineData("response", "{\"setHeaders\":{}}")]
+    public void A_route_has_so_many_bytes_and_what_has_the_most_of_them_is_named(string member, string shape)
+    {
+        var values = string.Join(',', Enumerable.Range(1, 4).Select(n => $"\"X-{n}\":\"{new string('x', 3900)}\""));
+        var fits = $"{{\"path\":\"/x\",\"provider\":\"weather\",\"{member}\":{shape.Replace("{}", $"{{{values}}}")}}}";
+        Assert.Equal("/x", Read(fits).Path);
+        var e = Assert.Throws<SeedException>(() => Read(fits.Replace("\"X-1\"", $"\"X-5\":\"{new string('x', 1000)}\",\"X-1\"")));
+        Assert.Contains($"routes[0].{member} is too long: a route may have 16384 bytes", e.Message, StringComparison.Ordinal);
+    }
+
     /// <summary>Servers answer some of them with the request, and our credential is in that.</summary>
     [Fact]
     public void A_route_takes_the_usual_methods_or_those_that_it_names_and_never_one_that_shows_the_request()
@@ -101,6 +113,46 @@ public sealed class RouteRulesTests
             Assert.Equal((false, false), (usual.TakesMethod(method), named.TakesMethod(method)));
         Assert.True(named.TakesMethod("PROPFIND"));
     }
+
+    [Fact]
+    public void A_call_may_send_a_route_to_a_provider_of_its_own_and_to_the_operators_only_where_that_takes_raw_calls()
+    {
+        var route = RouteRules.OfTenant(new("/up", "p") { Match = "prefix", Rewrite = "/v1/{rest}" }, null);
+        Assert.True(route.Tenant);
+        Assert.Empty(RouteRules.TenantErrors(route, Provider(tenant: true, null)));
+        Assert.StartsWith(".provider names 'p', which is the operator's", Mistake(route, null));
+        Assert.Empty(RouteRules.TenantErrors(route, Provider(tenant: false, "standard")));
+        Assert.StartsWith(".request must be absent", Mistake(route with { Request = new() { SetQuery = Set } }, "standard"));
+        Assert.StartsWith(".provider names 'p', which is the op", Mistake(route with { Public = true, Host = "a.b" }, "standard"));
+        Assert.Empty(RouteRules.TenantErrors(route with { Tenant = false }, Provider(tenant: false, null)));
+
+        static string Mistake(CustomRoute route, string? type) => Assert.Single(RouteRules.TenantErrors(route, Provider(false, type)));
+
+        static Provider Provider(bool tenant, string? type) => new()
+        {
+            ProjectId = Guid.Empty, Id = "p", Wire = "openai", BaseUrl = "", AuthType = "none", TimeoutSeconds = 1, Retries = 0,
+            OnAbort = "cancel", QueryType = type, Tenant = tenant,
+        };
+    }
+
+    [Fact]
+    public void A_route_of_the_operators_stays_his_while_it_leads_where_it_led()
+    {
+        var stored = new CustomRoute("/up", "p") { Methods = ["GET"], Request = new() { SetQuery = Set } };
+        CustomRoute[] same = [stored, stored with { Price = new(1), MaxUnits = 2, Meter = "2", Enabled = false, Identity = true }];
+        Assert.All(same, route => Assert.False(RouteRules.OfTenant(route, stored).Tenant));
+        CustomRoute[] others =
+        [
+            stored with { Path = "/other" }, stored with { Match = "prefix" }, stored with { Provider = "other" },
+            stored with { Rewrite = "/v1/files" }, stored with { Methods = null }, stored with { Methods = ["DELETE"] },
+            stored with { Request = null }, stored with { Request = new() { SetHeaders = Set } }, stored with { Tenant = true },
+        ];
+        Assert.All(others, route => Assert.True(RouteRules.OfTenant(route, stored).Tenant));
+        // What a call has made is none of the operator's because it is said again.
+        Assert.True(RouteRules.OfTenant(stored, stored with { Tenant = true }).Tenant);
+    }
+
+    static readonly IReadOnlyDictionary<string, string> Set = new Dictionary<string, string> { ["a"] = "b" };
 
     [Fact]
     public void Two_routes_that_tie_are_refused_by_both_names()

@@ -40,6 +40,28 @@ public sealed class RawPathsTests
         Assert.False(RawPaths.Allow(Provider("http", []), "GET", path));
     }
 
+    /// <summary>The provider may have become the operator's, or have lost its type, after the route was saved.</summary>
+    [Theory]
+    [InlineData("POST", "/v1/embeddings", true)]
+    [InlineData("GET", "/v1/files", false)]
+    [InlineData("OPTIONS", "/v1/embeddings", false)]
+    public void A_route_of_a_call_leads_at_the_operators_provider_no_further_than_raw_calls(string method, string path, bool isOpen)
+    {
+        var (route, provider) = (new CustomRoute(path, "p") { Tenant = true }, Provider("openai", null) with { QueryType = "standard" });
+        Assert.Equal(isOpen, MayLeadTo(route, provider));
+        Assert.False(MayLeadTo(route, provider with { QueryType = null }));
+        Assert.False(MayLeadTo(route with { Public = true }, provider));
+        Assert.False(MayLeadTo(route with { Request = new() }, provider));
+        Assert.True(MayLeadTo(route, provider with { QueryType = null, Tenant = true }));
+        Assert.True(MayLeadTo(route with { Tenant = false }, provider with { QueryType = null }));
+
+        bool MayLeadTo(CustomRoute asked, ProviderConnection at)
+        {
+            Assert.True(RoutePattern.TryRead(asked.Match, asked.Path, out var pattern, out _));
+            return new ReadyRoute(asked, pattern, new(at, [])).MayLeadTo(method, path);
+        }
+    }
+
     [Theory]
     [InlineData("", "")]
     [InlineData("?", "")]

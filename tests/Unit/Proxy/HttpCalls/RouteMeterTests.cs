@@ -110,6 +110,21 @@ public sealed class RouteMeterTests
         long UnitsOf(MeterReading reading) => unit == CustomRoute.Tokens ? Tokens(reading) : reading.Usage[Meter.Request];
     }
 
+    /// <summary>An expression may take half a million steps, and an answer come in a million pieces.</summary>
+    [Theory]
+    [InlineData("count(filter(1..10000, # > 0)) + responseBytes", true), InlineData("responseBytes", true)]
+    [InlineData("len(body.inputs)", true), InlineData("count(filter(1..100000, # > 0))", false), InlineData(Seed, false)]
+    public void What_an_expression_counts_is_asked_again_by_time_and_not_for_each_kilobyte(string expression, bool isByTime)
+    {
+        foreach (var unit in (string[])[CustomRoute.Requests, CustomRoute.Tokens])
+        {
+            using var meter = Metering(unit, expression, new string('x', 100_000), "", null);
+            Assert.Equal(isByTime, meter.IsWrittenByTime);
+            // Our own count asks no expression.
+            Assert.Equal(unit == CustomRoute.Tokens && expression == Seed ? 25_000 : 0, meter.DeliveredTokens);
+        }
+    }
+
     [Fact]
     public void Of_a_known_wire_its_own_count_is_what_has_come_and_not_its_length()
     {
