@@ -176,14 +176,15 @@ public sealed class AutoCharges(
         && await MayChargeAsync(payment.Wallet, payment.Project, payment.Customer, token) is not null;
 
     /// <summary>What a page needs to confirm this very payment with the card that is saved, its owner being there.</summary>
-    public static object ToConfirm(StripeMode mode, Payment payment, PaymentIntent intent) => new
+    /// <param name="intent">Null for who may look at it only, without the secret that pays.</param>
+    public static object ToConfirm(StripeMode mode, Payment payment, PaymentIntent? intent) => new
     {
         customerId = Ids.Show(Ids.Customer, payment.Customer),
         walletId = Ids.Show(Ids.Wallet, payment.Wallet),
         paymentId = Ids.Show(Ids.Payment, payment.Id),
         amount = new Money(payment.Amount),
         totalAmount = new Money(payment.Parts.Sum),
-        clientSecret = intent.ClientSecret,
+        clientSecret = intent?.ClientSecret,
         paymentMethod = payment.OffSession!.Method,
         publishableKey = mode.PublishableKey,
         expiresAt = payment.CreatedAt + ConfirmLife,

@@ -144,9 +144,9 @@ public sealed class SavedCards(NpgsqlDataSource database, StripeCalls stripe)
             return;
         var card = await CardAsync(owner.Wallet, mode.Livemode, token);
         var attached = await stripe.MethodsAsync(mode, holder, token);
-        foreach (var method in attached)
+        string[] gone = card is null ? [.. attached] : [.. attached.Append(card.Method).Distinct()];
+        foreach (var method in gone)
             await stripe.DetachAsync(mode, method, token);
-        string[] gone = card is null ? [.. attached] : [.. attached, card.Method];
         var thing = owner.Thing("payment_method", "payment-method");
         await using var connection = await database.OpenConnectionAsync(token);
         await using var transaction = await connection.BeginTransactionAsync(token);

@@ -70,7 +70,7 @@ public static class SetAutoTopUp
                 input.MonthlyCeiling.Nanos, AutoTopUp.Authentication),
             token);
         await topUps.TellAsync(owner.Wallet, token);
-        return await ShowAsync(owner.Wallet, mode, database, stripe, cards, trust, time, token);
+        return await ShowAsync(http, owner.Wallet, mode, database, stripe, cards, trust, time, token);
     }
 
     static Problem? Refuse(Request input) =>
@@ -89,7 +89,7 @@ public static class SetAutoTopUp
         Trust trust, TimeProvider time, CancellationToken token)
     {
         var owner = await OwnerAsync(http, ledger, token);
-        return await ShowAsync(owner.Wallet, modes.Of(owner.Test), database, stripe, cards, trust, time, token);
+        return await ShowAsync(http, owner.Wallet, modes.Of(owner.Test), database, stripe, cards, trust, time, token);
     }
 
     static async Task<IResult> DeleteAsync(
@@ -128,8 +128,8 @@ public static class SetAutoTopUp
         WalletOwner.FindAsync(http, http.Request.RouteValues["id"] as string, ledger, token);
 
     static async Task<IResult> ShowAsync(
-        Guid wallet, StripeMode? mode, NpgsqlDataSource database, StripeCalls stripe, SavedCards cards, Trust trust, TimeProvider time,
-        CancellationToken token)
+        HttpContext http, Guid wallet, StripeMode? mode, NpgsqlDataSource database, StripeCalls stripe, SavedCards cards, Trust trust,
+        TimeProvider time, CancellationToken token)
     {
         var row = await database.AutoTopUpAsync(wallet, token);
         var card = mode is null ? null : await cards.CardAsync(wallet, mode.Livemode, token);
@@ -156,16 +156,19 @@ public static class SetAutoTopUp
                 row.Status, row.Reason ?? waits.FirstOrDefault()?.Reason,
                 failed?.FailureCode is { } code ? new(code, failed.FailureMessage) : null, new(row.Below), new(row.Amount),
                 new(row.Ceiling), new(charged), waits.Select(wait => wait.Until).Append(row.NotBefore).Max(), card?.Shown,
-                await ToConfirmAsync(row, mode, database, stripe, token)),
+                await ToConfirmAsync(row, mode, MayPay(http), database, stripe, token)),
             Defaults.Json);
     }
 
-    /// <summary>Stripe's secret is not kept here: it is asked for.</summary>
+    /// <summary>The wallet's own session, or who may change what is charged.</summary>
+    static bool MayPay(HttpContext http) => Permissions.Lacking("PUT /v1/wallets/{id}/auto-top-up", http.Principal()) is null;
+
+    /// <summary>Stripe's secret is not kept here: it is asked for, for who may pay.</summary>
     static async Task<object?> ToConfirmAsync(
-        AutoTopUp row, StripeMode? mode, NpgsqlDataSource database, StripeCalls stripe, CancellationToken token) =>
+        AutoTopUp row, StripeMode? mode, bool mayPay, NpgsqlDataSource database, StripeCalls stripe, CancellationToken token) =>
         row is { AwaitsOwner: true, Payment: { } id } && mode is not null
         && await database.PaymentAsync(id, token) is { Status: Payment.Open, Intent: { } intent } payment
         && payment.Livemode == mode.Livemode
-            ? AutoCharges.ToConfirm(mode, payment, await stripe.IntentAsync(mode, intent, token))
+            ? AutoCharges.ToConfirm(mode, payment, mayPay ? await stripe.IntentAsync(mode, intent, token) : null)
             : null;
 }

@@ -180,6 +180,8 @@ public sealed class AutoTopUpTests
         Assert.Equal(told.Text("clientSecret"), paused.GetProperty("confirm").Text("clientSecret"));
         var intent = Assert.Single(await card.IntentsAsync());
         Assert.Equal(intent.Text("client_secret"), told.Text("clientSecret"));
+        Assert.Equal(told.Text("clientSecret"), await SecretAsync("payments:read", "payments:write"));
+        Assert.Null(await SecretAsync("payments:read"));
         var confirmed = (await Purchase.StripeAsync(
             "POST", $"/v1/payment_intents/{intent.Text("id")}/confirm",
             $"payment_method={told.Text("paymentMethod")}&return_url=https%3A%2F%2Fexample.com")).MustBe(200).Json;
@@ -191,6 +193,15 @@ public sealed class AutoTopUpTests
         Assert.Single(await card.TopUpsAsync());
         Assert.Single(await ToldAsync(card.User, "topup.authentication_required", 1));
         Assert.All(await card.IntentsAsync(), one => Assert.Equal("automatic", Requested(one)));
+
+        // As a key that may do that sees it.
+        async Task<string?> SecretAsync(params string[] permissions)
+        {
+            var made = (await Backend.App.PostAsync(
+                "/v1/secret-keys", JsonSerializer.Serialize(new { name = "looks", permissions }))).MustBe(201).Json.Text("key");
+            var shown = (await new Backend(made).GetAsync($"/v1/wallets/{card.User.WalletId}/auto-top-up")).MustBe(200).Json;
+            return shown.GetProperty("confirm").Text("clientSecret");
+        }
     }
 
     /// <summary>Row 7.10: a card that was authenticated when it was saved is charged without its owner, again and again.</summary>

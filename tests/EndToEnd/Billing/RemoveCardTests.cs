@@ -83,9 +83,9 @@ public sealed class RemoveCardTests
 
         await Eventually.HoldsAsync(
             async () => await Purchase.NumberAsync(
-                "billing", "select count(*) from stripe_event where about = $1 and type = 'payment_method.detached' "
-                    + "and status = 'ignored' and holder = $2", method, card.Customer) == 1,
-            "the event of the card that goes", SavedCard.Patience);
+                "billing", "select count(*) from stripe_event where about = $1 and status = 'ignored' and holder = $2 "
+                    + "and type in ('payment_method.attached', 'payment_method.detached')", method, card.Customer) == 2,
+            "the events of the card that comes and goes", SavedCard.Patience);
         Assert.Equal(0, await CustomerErasureTests.MentionsAsync(mark));
     }
 
