@@ -30,6 +30,9 @@ public sealed record Credential(
     /// <summary>What a secret key or a member may do. Null allows all, and an empty list nothing.</summary>
     public IReadOnlyList<string>? Permissions { get; init; }
 
+    /// <summary>Which of its member's tokens it is. Null for all but those.</summary>
+    public Guid? MemberToken { get; init; }
+
     /// <summary>The owner is told when the wallet falls below it. Null: never.</summary>
     public Money? LowMark { get; init; }
 
@@ -67,6 +70,9 @@ public sealed record Principal(
     /// <inheritdoc cref="Credential.ExpiresAt"/>
     public DateTimeOffset? ExpiresAt { get; init; }
 
+    /// <inheritdoc cref="Credential.MemberToken"/>
+    public Guid? MemberToken { get; init; }
+
     public static Principal Of(Credential credential) =>
         new(
             credential.Kind,
@@ -77,7 +83,7 @@ public sealed record Principal(
             credential.Customer,
             credential.Wallet)
         {
-            Permissions = credential.Permissions, ExpiresAt = credential.ExpiresAt,
+            Permissions = credential.Permissions, ExpiresAt = credential.ExpiresAt, MemberToken = credential.MemberToken,
         };
 }
 

@@ -10,9 +10,6 @@ public static class Csv
 {
     public const string Type = "text/csv";
 
-    /// <summary>So many characters are sent at once.</summary>
-    const int AtOnce = 64 * 1024;
-
     static readonly SearchValues<char> Quoted = SearchValues.Create(",\"\r\n\t");
 
     /// <summary>What begins a formula, also as wide as a Chinese character, which some spreadsheets read alike.</summary>
@@ -30,29 +27,27 @@ public static class Csv
         _ => throw ListQuery.Invalid("format", "must be json or csv"),
     };
 
-    /// <summary>A file to be kept, however long it is.</summary>
+    /// <summary>A file to be kept, however long it is. It is sent when this ends.</summary>
+    /// <param name="project">Whose place it takes.</param>
     /// <param name="name">Of the file, without its ending.</param>
-    public static IResult File(
-        string name, IReadOnlyList<string> columns, IAsyncEnumerable<IReadOnlyList<string?>> rows, CancellationToken token) =>
-        Results.Stream(to => WriteAsync(to, columns, rows, token), $"{Type}; charset=utf-8", $"{name}.csv");
-
-    static async Task WriteAsync(
-        Stream to, IReadOnlyList<string> columns, IAsyncEnumerable<IReadOnlyList<string?>> rows, CancellationToken token)
+    /// <exception cref="ProblemException">429 when too many files are sent.</exception>
+    public static async Task<IResult> FileAsync(
+        HttpContext http, ExportSlots slots, Guid project, string name, IReadOnlyList<string> columns,
+        IAsyncEnumerable<IReadOnlyList<string?>> rows, TimeProvider time)
     {
+        using var slot = slots.Take(project);
+        var token = http.RequestAborted;
         var text = new StringBuilder().Append(Line(columns));
         await foreach (var row in rows.WithCancellation(token))
         {
             text.Append(Line(row));
-            if (text.Length >= AtOnce)
+            if (text.Length >= FileParts.AtOnce)
                 await SendAsync();
         }
         await SendAsync();
+        return Results.Empty;
 
-        async Task SendAsync()
-        {
-            await to.WriteAsync(Encoding.UTF8.GetBytes(text.ToString()), token);
-            text.Clear();
-        }
+        Task SendAsync() => FileParts.SendAsync(http.Response, $"{Type}; charset=utf-8", $"{name}.csv", text, time, token);
     }
 
     public static string Line(IReadOnlyList<string?> cells) => $"{string.Join(',', cells.Select(Cell))}\n";

@@ -60,6 +60,9 @@ builder.Services.AddSingleton<Payouts>();
 builder.Services.AddSingleton<AutomaticPayouts>();
 builder.Services.AddSingleton<PayoutRounds>();
 
+// Files of payments and documents
+builder.Services.AddSingleton(new ExportSlots());
+
 // What is printed of them
 builder.Services.AddHostedSingleton<Invoicing>();
 

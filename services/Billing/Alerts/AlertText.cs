@@ -31,8 +31,11 @@ public static class AlertText
         EventTypes.WebhookEndpointDisabled,
     ];
 
-    /// <summary>Members of events that are for programs: with them a page pays.</summary>
-    static readonly HashSet<string> NotMailed = ["clientSecret", "paymentMethod", "publishableKey"];
+    /// <summary>
+    /// Members of events that are for programs: with them a page pays. An earlier version has told the whole address of an endpoint, which
+    /// may have a secret in it.
+    /// </summary>
+    static readonly HashSet<string> NotMailed = ["clientSecret", "paymentMethod", "publishableKey", "url"];
 
     /// <summary>The event's id is the mail's: it is mailed once, however often it arrives.</summary>
     public static Mail Of(PublicEvent told, string to)

@@ -10,8 +10,8 @@ namespace LlmGateway.Billing;
 /// they were charged for. Everything may be repeated by anybody.
 /// </summary>
 public sealed class AutoCharges(
-    NpgsqlDataSource database, StripeModes modes, StripeCalls stripe, Intents intents, Postings postings, Purchases purchases,
-    LedgerClient ledger, SessionsClient sessions, MailSettings mail, OutboxSignal outbox, TimeProvider time)
+    NpgsqlDataSource database, StripeModes modes, StripeCalls stripe, SavedCards cards, Intents intents, Postings postings,
+    Purchases purchases, LedgerClient ledger, SessionsClient sessions, MailSettings mail, OutboxSignal outbox, TimeProvider time)
 {
     /// <summary>How long an owner may take to confirm a payment.</summary>
     static readonly TimeSpan ConfirmLife = TimeSpan.FromHours(24);
@@ -166,10 +166,13 @@ public sealed class AutoCharges(
         }
     }
 
-    /// <summary>Not after Stripe has forgotten the key, and not for an owner who does not want it any more.</summary>
+    /// <summary>
+    /// Not after Stripe has forgotten the key, and not for an owner who does not want it any more, or not with this card.
+    /// </summary>
     async Task<bool> MayRepeatAsync(Payment payment, CancellationToken token) =>
         payment.CreatedAt > time.GetUtcNow() - StripeCalls.KeyLife
         && await database.AutoTopUpAsync(payment.Wallet, token) is { Status: AutoTopUp.Active } row && row.Payment == payment.Id
+        && (await cards.CardAsync(payment.Wallet, payment.Livemode, token))?.Method == payment.OffSession!.Method
         && await MayChargeAsync(payment.Wallet, payment.Project, payment.Customer, token) is not null;
 
     /// <summary>What a page needs to confirm this very payment with the card that is saved, its owner being there.</summary>

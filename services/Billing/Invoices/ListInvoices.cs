@@ -13,7 +13,7 @@ namespace LlmGateway.Billing;
 /// </summary>
 public static class ListInvoices
 {
-    const int DefaultPage = 20, MaxPage = 100, MaxDrafts = 1000, CsvPage = 500;
+    const int DefaultPage = 20, MaxPage = 100, MaxDrafts = 1000, CsvPage = 100;
 
     const string PdfType = "application/pdf";
 
@@ -32,7 +32,8 @@ public static class ListInvoices
         app.MapGet("/v1/invoices/{id}", GetAsync).WithQuery("format");
     }
 
-    static async Task<IResult> ListAsync(HttpContext http, NpgsqlDataSource database, CancellationToken token)
+    static async Task<IResult> ListAsync(
+        HttpContext http, NpgsqlDataSource database, ExportSlots slots, TimeProvider time, CancellationToken token)
     {
         var (caller, query) = (Caller(http), new ListQuery(http.Request.Query));
         var customer = query.Id("customer", Ids.Customer) ?? caller.Customer;
@@ -41,7 +42,7 @@ public static class ListInvoices
         var (from, to) = (Edge.Of(query, "from"), Edge.Of(query, "to"));
         var (page, after) = (query.Limit(DefaultPage, MaxPage), query.Id("cursor", Ids.Invoice) ?? Guid.AllBitsSet);
         if (http.WantsCsv())
-            return Csv.File("invoices", Columns, RowsAsync(after, token), token);
+            return await Csv.FileAsync(http, slots, caller.Project, "invoices", Columns, RowsAsync(after, token), time);
         var documents = await PageAsync(after, page);
         return Results.Json(
             new Answer(

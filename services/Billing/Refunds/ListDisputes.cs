@@ -40,7 +40,7 @@ public static class ListDisputes
             database.Sql("""
                 select d.id, p.id, p.wallet, p.customer, d.cents, d.status, d.reason, d.created_at
                 from dispute d join payment p on p.id = d.payment
-                where p.project = $1 and p.test = $2 and d.created_at < $3
+                where d.project = $1 and d.test = $2 and d.created_at < $3
                     and ($4::uuid is null or p.wallet = $4) and ($5::text is null or d.status = $5)
                 order by d.created_at desc limit $6
                 """, caller.Project, caller.Test, before.ToUniversalTime(), wallet, status, page),

@@ -13,7 +13,10 @@ public static class ListPayments
 {
     const int DefaultPage = 20, MaxPage = 100, CsvPage = 500;
 
-    /// <param name="NetCredited">What has reached the wallet.</param>
+    /// <summary>Ids are made by another clock than the one that a payment's time is of.</summary>
+    static readonly TimeSpan Leeway = TimeSpan.FromDays(1);
+
+    /// <param name="NetCredited">What has reached the wallet; as what follows, 0 while it is not paid.</param>
     /// <param name="OwedPaid">What has paid what the customer owed.</param>
     /// <param name="Margin">The developer's part.</param>
     /// <param name="Fee">The platform's.</param>
@@ -26,6 +29,15 @@ public static class ListPayments
         Money Fee, string Currency, string Status, ListTopUps.Failure? Failure, Money Refunded, Money Disputed, bool Automatic,
         DateTimeOffset CreatedAt, DateTimeOffset? PaidAt, string? PaymentIntent);
 
+    /// <summary>Where the ids of payments of a time lie, so that neither newer nor older ones are read.</summary>
+    public static (Guid From, Guid To) IdsOf(DateTimeOffset from, DateTimeOffset to)
+    {
+        var (first, last) = (DateTimeOffset.UnixEpoch + Leeway, DateTimeOffset.MaxValue - Leeway);
+        return (
+            from > first ? Ids.FirstAt(from - Leeway) : Guid.Empty,
+            to < last ? Ids.FirstAt((to > first ? to : first) + Leeway) : Guid.AllBitsSet);
+    }
+
     static readonly string[] Columns =
     [
         "id", "customerId", "walletId", "amount", "totalAmount", "netCredited", "owedPaid", "margin", "fee", "currency", "status",
@@ -35,13 +47,15 @@ public static class ListPayments
     public static void MapListPayments(this WebApplication app) =>
         app.MapGet("/v1/top-ups", HandleAsync).WithQuery("cursor", "limit", "from", "to", "format");
 
-    static async Task<IResult> HandleAsync(HttpContext http, NpgsqlDataSource database, CancellationToken token)
+    static async Task<IResult> HandleAsync(
+        HttpContext http, NpgsqlDataSource database, ExportSlots slots, TimeProvider time, CancellationToken token)
     {
         var (caller, query) = (http.Backend(), new ListQuery(http.Request.Query));
         var (from, to) = (query.Time("from") ?? DateTimeOffset.MinValue, query.Time("to") ?? DateTimeOffset.MaxValue);
+        var (oldest, newest) = IdsOf(from, to);
         var (page, after) = (query.Limit(DefaultPage, MaxPage), query.Id("cursor", Ids.Payment) ?? Guid.AllBitsSet);
         if (http.WantsCsv())
-            return Csv.File("top-ups", Columns, RowsAsync(after, token), token);
+            return await Csv.FileAsync(http, slots, caller.Project, "top-ups", Columns, RowsAsync(after, token), time);
         var views = await PageAsync(after, page);
         return Results.Json(new { topUps = views, nextCursor = views.Count == page ? views[^1].Id : null }, Defaults.Json);
 
@@ -50,8 +64,9 @@ public static class ListPayments
             var payments = await PaymentRows.PaymentsAsync(
                 database.Sql($"""
                     select {PaymentRows.Columns} from payment
-                    where project = $1 and test = $2 and created_at >= $3 and created_at < $4 and id < $5 order by id desc limit $6
-                    """, caller.Project, caller.Test, from.ToUniversalTime(), to.ToUniversalTime(), before, size),
+                    where project = $1 and test = $2 and created_at >= $3 and created_at < $4 and id < $5 and id >= $6 and id < $7
+                    order by id desc limit $8
+                    """, caller.Project, caller.Test, from.ToUniversalTime(), to.ToUniversalTime(), before, oldest, newest, size),
                 token);
             Guid[] ids = [.. payments.Select(payment => payment.Id)];
             var (back, owed) = (await TakenBackAsync(database, ids, token), await OwedPaidAsync(database, ids, token));
@@ -72,15 +87,16 @@ public static class ListPayments
         }
     }
 
-    static View Show(Payment payment, ILookup<Guid, (long Cents, string Status, bool IsRefund)> back, long owedPaid)
+    public static View Show(Payment payment, ILookup<Guid, (long Cents, string Status, bool IsRefund)> back, long owedPaid)
     {
+        var parts = payment.Status == Payment.Succeeded ? payment.Parts : default;
         var of = back[payment.Id].ToList();
         var refunds = of.Where(one => one.IsRefund).Select(one => new Refund(default, payment.Id, one.Cents, one.Status, null));
         var disputes = of.Where(one => !one.IsRefund).Select(one => new Dispute("", one.Cents, one.Status)).ToList();
         return new(
             Ids.Show(Ids.Payment, payment.Id), Ids.Show(Ids.Customer, payment.Customer), Ids.Show(Ids.Wallet, payment.Wallet),
-            new(payment.Amount), new(payment.Parts.Sum), new(payment.Parts.Net - owedPaid), new(owedPaid), new(payment.Parts.Margin),
-            new(payment.Parts.Fee), "USD", payment.ShownStatus,
+            new(payment.Amount), new(payment.Parts.Sum), new(parts.Net - owedPaid), new(owedPaid), new(parts.Margin),
+            new(parts.Fee), "USD", payment.ShownStatus,
             payment.FailureCode is { } code ? new(code, payment.FailureMessage) : null,
             new(Reversal.CentsOf(payment.Cents, refunds, disputes) * Quote.NanosPerCent),
             new(Reversal.CentsOf(payment.Cents, [], disputes) * Quote.NanosPerCent), payment.OffSession is not null, payment.CreatedAt,

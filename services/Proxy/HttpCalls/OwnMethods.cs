@@ -22,7 +22,8 @@ public sealed class OwnMethods(IEndpointRouteBuilder app)
     {
         // Few paths are looked for in all routes: those of a project have other words.
         var words = (request.Path.Value ?? "").ToLowerInvariant().Split('/', StringSplitOptions.RemoveEmptyEntries);
-        if (!ReservedPaths.Contain(words))
+        // Nobody but the operator learns that routes of the operator are there.
+        if (!ReservedPaths.Contain(words) || words is ["internal", ..])
             return [];
         var methods = _routes.Value.Where(route => route.Matcher.TryMatch(request.Path, new())).SelectMany(route => route.Methods)
             .Distinct().Order().ToList();

@@ -29,7 +29,7 @@ public static class AuditedTables
             "project", project => Ids.Show(Ids.Project, project.Id), project => project.Id,
             ["Name", "Test", "Active", "MarkupPpm", "PlatformFeePpm", "EndUserSessions", "KeysInQuery", "AllowedOrigins", "LowBalanceNanos",
                 "LimitThresholds", "TopUpLimits", "Branding"],
-            ["Id", "OrganizationId", "PublishableKey", "CreatedAt", "SeedHash"]),
+            ["Id", "OrganizationId", "PublishableKey", "CreatedAt", "SealedSeed"]),
         [typeof(SecretKey)] = OfProject<SecretKey>(
             "secret_key", key => Ids.Show(Ids.SecretKey, key.Id), key => key.ProjectId,
             ["Test", "Name", "Last4", "Permissions", "ExpiresAt", "RevokedAt"], ["Id", "ProjectId", "CreatedAt", "LastUsedAt", "SeedName"],

@@ -23,7 +23,7 @@ public sealed record AuditView(
 /// <summary>
 /// <c>GET /v1/audit?cursor=&amp;limit=&amp;from=&amp;to=&amp;actor=&amp;subject=</c>: what was changed in the caller's project, newest
 /// first. A <c>subject</c> has with it what lies under it: <c>models/small</c> also <c>models/small/prices</c>. A test key sees nothing of
-/// the live world's customers and keys.
+/// the live world's customers and keys, nor who a live project's members are.
 /// </summary>
 public static class ListAudit
 {
@@ -39,7 +39,11 @@ public static class ListAudit
         var limit = query.Limit(DefaultPage, MaxPage);
         var entries = db.AuditEntries.AsNoTracking().Where(entry => entry.ProjectId == caller.Project);
         if (caller.Test)
-            entries = entries.Where(entry => entry.Test != false);
+        {
+            var members = $"{Ids.Member}_";
+            entries = entries.Where(entry => entry.Test == true || (entry.Test == null
+                && (!entry.Subject.StartsWith(members) || db.Projects.Any(project => project.Id == caller.Project && project.Test))));
+        }
         if (query.Time("from") is { } from)
             entries = entries.Where(entry => entry.At >= from);
         if (query.Time("to") is { } to)

@@ -35,8 +35,8 @@ public sealed class Project
     /// <summary>A <see cref="Contracts.Branding"/> in JSON. Null: its name alone.</summary>
     public string? Branding { get; set; }
     public required string PublishableKey { get; init; }
-    /// <summary>What seed files said of it when they were applied last, as <see cref="SeedHashes"/> tells.</summary>
-    public byte[]? SeedHash { get; set; }
+    /// <summary>What seed files said of it when they were applied last, as <see cref="SeedHashes"/> tells, sealed.</summary>
+    public string? SealedSeed { get; set; }
     public required DateTimeOffset CreatedAt { get; init; }
 }
 

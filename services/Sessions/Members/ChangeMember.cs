@@ -16,14 +16,14 @@ public static class ChangeMember
     {
         var (caller, now) = (http.Backend(), time.GetUtcNow());
         var body = await ReadAsync(http);
-        if (await Members.FindAsync(db, await Grantor.FindAsync(db, caller, now, token), id, token) is not { } member)
+        if (await Members.FindAsync(db, await Members.ReaderAsync(db, caller, now, token), id, token) is not { } member)
             return Members.NotFound;
         // Also when the role is what it was: the call that changed it may have ended before it told anybody.
         await using (copies.MemberChanging(member.Id, db))
         await using (var transaction = await db.Database.BeginTransactionAsync(token))
         {
             var grantor = await Members.LockAsync(db, caller, now, token);
-            await db.Entry(member).ReloadAsync(token);
+            await Members.ReloadAsync(db, member, token);
             if (member.RemovedAt is not null)
                 return Members.NotFound;
             if (await ApplyAsync(db, grantor, body, member, token) is { } refusal)

@@ -48,9 +48,9 @@ public static class CreateMemberToken
         var request = await ReadAsync(http);
         var (caller, now) = (http.Member(), time.GetUtcNow());
         await using var transaction = await db.Database.BeginTransactionAsync(token);
-        // Nobody removes the member meanwhile.
+        // Nobody removes the member, or ends this token, meanwhile.
         await db.LockOrganizationAsync(caller.Organization, token);
-        if (await db.Members.SingleOrDefaultAsync(one => one.Id == caller.Credential && one.RemovedAt == null, token) is not { } member)
+        if (await Members.Calling(db, caller, now).SingleOrDefaultAsync(token) is not { } member)
             return Problems.RevokedCredential;
         return await MakeAsync(db, caller, member, request, seal, now, token);
     }

@@ -19,14 +19,14 @@ public static class EndMemberTokens
         string id, HttpContext http, SessionsDb db, HotCopies copies, TimeProvider time, CancellationToken token)
     {
         var (caller, now) = (http.Backend(), time.GetUtcNow());
-        if (await Members.FindAsync(db, await Grantor.FindAsync(db, caller, now, token), id, token) is not { } member)
+        if (await Members.FindAsync(db, await Members.ReaderAsync(db, caller, now, token), id, token) is not { } member)
             return Members.NotFound;
         // Also when repeated: the first call may have ended before it told anybody.
         await using (copies.MemberChanging(member.Id, db))
         await using (var transaction = await db.Database.BeginTransactionAsync(token))
         {
             var grantor = await Members.LockAsync(db, caller, now, token);
-            await db.Entry(member).ReloadAsync(token);
+            await Members.ReloadAsync(db, member, token);
             if (grantor.Refusal(member.Role) is { } refusal)
                 return refusal;
             await EndAsync(db, member.Id, now, token);

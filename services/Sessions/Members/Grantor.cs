@@ -17,10 +17,9 @@ public sealed record Grantor(Guid Organization, Guid? Project, IReadOnlyList<str
     public static async Task<Grantor> FindAsync(SessionsDb db, Principal caller, DateTimeOffset now, CancellationToken token)
     {
         if (caller.Kind == CredentialKind.Member)
-            return await db.Members.AsNoTracking()
-                .SingleOrDefaultAsync(one => one.Id == caller.Credential && one.RemovedAt == null, token) is { } member
-                    ? new(member.OrganizationId, member.ProjectId, Roles.PermissionsOf(member.Role), null)
-                    : throw new ProblemException(Problems.RevokedCredential);
+            return await Members.Calling(db, caller, now).AsNoTracking().SingleOrDefaultAsync(token) is { } member
+                ? new(member.OrganizationId, member.ProjectId, Roles.PermissionsOf(member.Role), null)
+                : throw new ProblemException(Problems.RevokedCredential);
         return await SecretKeys.Good(db, caller, now).AsNoTracking()
             .SingleOrDefaultAsync(one => one.Id == caller.Credential, token) is { } key
                 ? new(caller.Organization, caller.Project, key.Permissions, key.ExpiresAt)

@@ -20,7 +20,7 @@ public sealed record MemberView(
 
 /// <summary>
 /// <c>GET /v1/members?cursor=&amp;limit=</c>, newest first, and <c>GET /v1/members/{id}</c>. A secret key and a project's member see those
-/// of the project alone, a member of the whole organization sees all.
+/// of the project alone, a member of the whole organization sees all; a test key of a live project sees none.
 /// </summary>
 public static class ListMembers
 {
@@ -36,7 +36,7 @@ public static class ListMembers
     {
         var query = new ListQuery(http.Request.Query);
         var (limit, before) = (query.Limit(DefaultPage, MaxPage), query.Id("cursor", Ids.Member) ?? Guid.AllBitsSet);
-        var grantor = await Grantor.FindAsync(db, http.Backend(), time.GetUtcNow(), token);
+        var grantor = await Members.ReaderAsync(db, http.Backend(), time.GetUtcNow(), token);
         // One more than asked for tells whether there is a next page.
         var page = await Members.Seen(db, grantor).AsNoTracking().Where(member => member.RemovedAt == null && member.Id < before)
             .OrderByDescending(member => member.Id).Take(limit + 1).ToListAsync(token);
@@ -48,7 +48,7 @@ public static class ListMembers
     }
 
     static async Task<IResult> GetAsync(string id, HttpContext http, SessionsDb db, TimeProvider time, CancellationToken token) =>
-        await Members.FindAsync(db, await Grantor.FindAsync(db, http.Backend(), time.GetUtcNow(), token), id, token)
+        await Members.FindAsync(db, await Members.ReaderAsync(db, http.Backend(), time.GetUtcNow(), token), id, token)
             is { RemovedAt: null } member
             ? Results.Json(MemberView.Of(member), Defaults.Json)
             : Members.NotFound;

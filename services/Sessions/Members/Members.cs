@@ -34,6 +34,27 @@ public static class Members
     }
 
     /// <summary>
+    /// Who calls with a member's token; nobody when he was removed or the token has ended since the edge has looked. Tokens are ended under
+    /// the organization's lock, so that nobody who gives rights under it has one that was ended before.
+    /// </summary>
+    public static IQueryable<Member> Calling(SessionsDb db, Principal caller, DateTimeOffset now)
+    {
+        var (id, used) = (caller.Credential, caller.MemberToken);
+        return db.Members.Where(member => member.Id == id && member.RemovedAt == null
+            && db.MemberTokens.Any(one => one.Id == used && one.MemberId == id && one.RevokedAt == null && one.ExpiresAt > now));
+    }
+
+    /// <summary>
+    /// Who looks for members. They are of both worlds of a live project, and live persons: a test key of it sees none, clients of live
+    /// customers among them.
+    /// </summary>
+    public static async Task<Grantor> ReaderAsync(SessionsDb db, Principal caller, DateTimeOffset now, CancellationToken token)
+    {
+        await SeedPart.FindAsync(db, caller, token);
+        return await Grantor.FindAsync(db, caller, now, token);
+    }
+
+    /// <summary>
     /// Until the transaction ends, nobody else changes members of the organization, and the caller stays what the answer says. Members are
     /// of both worlds, so a test key of a live project changes none.
     /// </summary>
@@ -43,6 +64,17 @@ public static class Members
         // A key is revoked under its project's lock.
         await SeedPart.LockAsync(db, caller, token);
         return await Grantor.FindAsync(db, caller, now, token);
+    }
+
+    /// <summary>
+    /// Reads it again under the lock. Who deletes a client's customer erases the client, too, and takes no lock but the customer's: what
+    /// would be written of it after that would stay.
+    /// </summary>
+    public static async Task ReloadAsync(SessionsDb db, Member member, CancellationToken token)
+    {
+        if (member.CustomerId is { } id && await db.Customers.FindAsync([id], token) is { } customer)
+            await db.LockAsync(customer, token);
+        await db.Entry(member).ReloadAsync(token);
     }
 
     /// <summary>Why the member may not lose its role, or be removed. To be asked under the lock.</summary>

@@ -8,7 +8,7 @@ update secret_key set seed_name = name from (
 where secret_key.id = oldest.id;
 create unique index secret_key_seed_name on secret_key (project_id, seed_name) where seed_name is not null;
 
--- A keyed hash of what the files said of the project when they were applied last.
-alter table project add column seed_hash bytea;
+-- A hash of what the files said of the project when they were applied last, sealed: there are secrets in what they said.
+alter table project add column sealed_seed text;
 
 create index price_version_by_time on price_version (project_id, valid_from);

@@ -38,10 +38,7 @@ public static class DeleteProvider
         var routes = await db.ProjectRoutes.AsNoTracking().Where(one => one.ProjectId == project).OrderBy(one => one.Id).ToListAsync(token);
         if (routes.ConvertAll(RouteWriter.Read).Find(one => one.Provider == id) is { } route)
             return $"The route '{route.Id}' goes to this provider. Change or delete it first.";
-        return await db.Database.SqlQuery<bool>($"""
-            select exists (
-                select 1 from provider_object where next_check_at is not null and project_id = {project} and provider_id = {id}) as "Value"
-            """).SingleAsync(token)
+        return await OpenBatches.AreAtAsync(db, project, id, DateTimeOffset.UnixEpoch, token)
             ? "A customer's batch is open at this provider. Delete the provider when the batch is settled, which is after its end."
             : null;
     }

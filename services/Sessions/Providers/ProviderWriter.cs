@@ -102,6 +102,14 @@ public sealed class ProviderWriter
             _ => false,
         };
 
+    /// <summary>At another host, or spoken to in another way: what the provider keeps for customers is not found there.</summary>
+    public static bool IsElsewhere(SeedProvider seed, Provider stored) =>
+        seed.Wire != stored.Wire
+        || !BaseUrls.TryRead(seed.Wire, seed.BaseUrl, out var baseUrl)
+        || HostOf(baseUrl) != HostOf(stored.BaseUrl);
+
+    static string HostOf(string url) => new Uri(url).GetLeftPart(UriPartial.Authority);
+
     /// <summary>What would be written to make the provider as it is, without its secrets.</summary>
     public static SeedProvider Describe(Provider provider)
     {

@@ -5,10 +5,15 @@ namespace LlmGateway.Sessions;
 
 /// <summary>
 /// <c>PUT /v1/providers/{id}</c> with a provider as a seed file has it. A secret that is absent stays as it is while the connection does.
-/// A connection that a tenant changes must be to a public address.
+/// A connection that a tenant changes must be to a public address, and does not leave a customer's batch behind.
 /// </summary>
 public static class PutProvider
 {
+    static readonly Problem InUse = Problems.Conflict(
+        "provider_in_use",
+        "A customer's batch is open at this provider, and its cost could not be asked at another host or by another wire. Have the models "
+        + "from another provider; this one can be moved when the batch is settled, or two days old.");
+
     public static void MapPutProvider(this WebApplication app) => app.MapPut("/v1/providers/{id}", HandleAsync);
 
     static async Task<IResult> HandleAsync(
@@ -28,10 +33,14 @@ public static class PutProvider
         MustBeNoVariable(seed);
         if (!providers.All.ContainsKey(id) && providers.All.Count >= SeedRules.MaxEntries)
             return Problems.Conflict("too_many_providers", $"A project may have {SeedRules.MaxEntries} providers. Delete one first.");
+        var now = time.GetUtcNow();
+        if (providers.All.TryGetValue(id, out var stored) && ProviderWriter.IsElsewhere(seed, stored)
+            && await OpenBatches.AreAtAsync(db, caller.Project, id, now - OpenBatches.HoldFor, token))
+            return InUse;
         var provider = providers.Write(seed, tenant: true);
         if (provider.Tenant && PublicUrl.Mistake(provider.BaseUrl, hosts) is { } mistake)
             throw Fields.Invalid("baseUrl", mistake);
-        var models = await ModelWriter.ReadAsync(db, caller.Project, [], providers.All, time.GetUtcNow(), token);
+        var models = await ModelWriter.ReadAsync(db, caller.Project, [], providers.All, now, token);
         if (provider.Wire == ProviderWire.Http && models.NameOf(id) is { } named)
             throw Fields.Invalid("wire", $"must be a wire of models while the model '{named}' is had from this provider");
         if (models.OfOtherType(id) is { } mixed)

@@ -29,6 +29,9 @@ public static class SeedHashes
         return hashes;
     }
 
+    /// <summary>To whom the last one is sealed: under a new key with all that is sealed, or the files would count as new.</summary>
+    public static string Owner(Guid project) => $"seed:{project:N}";
+
     static IEnumerable<JsonElement> Each(JsonElement of, string member) =>
         of.TryGetProperty(member, out var list) && list.ValueKind == JsonValueKind.Array
             ? list.EnumerateArray()

@@ -128,9 +128,10 @@ public sealed class SeedWriter(
     {
         if (_unchanged.TryGetValue(project.Id, out var unchanged))
             return unchanged;
-        unchanged = project.SeedHash is { } before && seal.Hashes(said).Any(hash => hash.AsSpan().SequenceEqual(before));
+        var owner = SeedHashes.Owner(project.Id);
+        unchanged = project.SealedSeed is { } before && envelope.TryOpen(before, owner) == said;
         if (!unchanged)
-            project.SeedHash = seal.Hash(said);
+            project.SealedSeed = envelope.Seal(said, owner);
         return _unchanged[project.Id] = unchanged;
     }
 

@@ -17,9 +17,6 @@ public static class ListRequests
     /// <summary>Of one page, when a filter hits little.</summary>
     const int MaxReads = 4;
 
-    /// <summary>When too many exports run.</summary>
-    const int RetrySeconds = 10;
-
     /// <param name="From">The times of the first page, rounded to whole quarters of an hour around them. A cursor keeps them.</param>
     public sealed record Answer(DateTimeOffset From, DateTimeOffset To, IReadOnlyList<UsageLine> Requests, string? NextCursor);
 
@@ -42,9 +39,7 @@ public static class ListRequests
         if (cursor is not null)
             (after, from, to) = ReadCursor(cursor);
         var filter = FilterOf(query, caller, from, to);
-        using var slot = form is null ? null : slots.TryTake(caller.Project);
-        if (form is not null && slot is null)
-            return Problems.RateLimited("Too many exports are running. Wait until one of them has ended.", RetrySeconds);
+        using var slot = form is null ? null : slots.Take(caller.Project);
         if (!await Reratings.IsKeptAsync(from, database, token))
             throw ListQuery.Invalid("from", "is in a month whose usage log is not kept any more; its sums are in the summary");
         if (form is not null)

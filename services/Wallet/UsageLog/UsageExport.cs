@@ -30,12 +30,6 @@ public sealed record UsageForm(
 /// </summary>
 public static class UsageExport
 {
-    /// <summary>So many characters are sent at once.</summary>
-    const int AtOnce = 64 * 1024;
-
-    /// <summary>A reader that does not take them within this time is left, so that its place is free for others.</summary>
-    public static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
-
     public static async Task WriteAsync(
         HttpResponse response, UsageForm form, IAsyncEnumerable<UsageLine> lines, TimeProvider time, CancellationToken token)
     {
@@ -45,33 +39,12 @@ public static class UsageExport
         {
             text.Append(count == 0 ? "" : form.Between).Append(form.Line(line));
             (count, total) = (count + 1, total + line.Sums);
-            if (text.Length >= AtOnce)
-                await SendAsync(response, form, text, time, token);
+            if (text.Length >= FileParts.AtOnce)
+                await SendAsync();
         }
         text.Append(form.End(count, total));
-        await SendAsync(response, form, text, time, token);
-    }
+        await SendAsync();
 
-    /// <summary>The head goes with the first part, so that what fails before it is an error of its own.</summary>
-    static async Task SendAsync(
-        HttpResponse response, UsageForm form, StringBuilder text, TimeProvider time, CancellationToken token)
-    {
-        if (!response.HasStarted)
-        {
-            response.ContentType = form.ContentType;
-            response.Headers.ContentDisposition = $"attachment; filename={form.FileName}";
-        }
-        using var patience = new CancellationTokenSource(Patience, time);
-        using var either = CancellationTokenSource.CreateLinkedTokenSource(token, patience.Token);
-        try
-        {
-            await response.Body.WriteAsync(Encoding.UTF8.GetBytes(text.ToString()), either.Token);
-        }
-        catch (OperationCanceledException) when (!token.IsCancellationRequested)
-        {
-            response.HttpContext.Abort();
-            throw;
-        }
-        text.Clear();
+        Task SendAsync() => FileParts.SendAsync(response, form.ContentType, form.FileName, text, time, token);
     }
 }

@@ -21,7 +21,8 @@ public static class ListLedger
         app.MapGet("/v1/wallets/{id}/ledger", HandleAsync).WithQuery("cursor", "limit", "from", "to", "format");
 
     static async Task<IResult> HandleAsync(
-        string id, HttpContext http, NpgsqlDataSource database, Writer writer, CancellationToken token)
+        string id, HttpContext http, NpgsqlDataSource database, Writer writer, ExportSlots slots, TimeProvider time,
+        CancellationToken token)
     {
         if (await Wallets.FindAsync(id, http, database) is null)
             return Problems.NotFound("wallet");
@@ -34,7 +35,9 @@ public static class ListLedger
             throw ListQuery.Invalid("cursor", "is not one of ours");
         var page = query.Limit(DefaultPage, MaxPage);
         if (http.WantsCsv())
-            return Csv.File($"ledger-{id}", Columns, RowsAsync(database, wallet, before, from, to, token), token);
+            return await Csv.FileAsync(
+                http, slots, http.Backend().Project, $"ledger-{Ids.Show(Ids.Wallet, wallet)}", Columns,
+                RowsAsync(database, wallet, before, from, to, token), time);
         var (lines, next) = await Statement.ReadAsync(database, wallet, page, before, from, to, token);
         return Results.Json(new { entries = lines, nextCursor = next?.ToString(CultureInfo.InvariantCulture) }, Defaults.Json);
     }

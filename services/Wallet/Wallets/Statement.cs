@@ -9,7 +9,7 @@ namespace LlmGateway.Wallet;
 public static class Statement
 {
     /// <summary>Movements of one page that have moved a debt alone. Each is a payment, or was taken back of one.</summary>
-    const int MaxOfDebt = 1000;
+    public const int MaxOfDebt = 10_000;
 
     /// <param name="Next">Where the next page begins. Null: this was the last one.</param>
     public sealed record Page(List<LedgerLine> Lines, long? Next);
@@ -19,6 +19,7 @@ public static class Statement
     /// paid a debt, a refund of which all is owed. They have no entry, so they stand above the entry that was the newest then.
     /// </summary>
     /// <param name="before">Only entries with a lower version: the end of the previous page.</param>
+    /// <exception cref="ProblemException">400: there are too many of them, and a page that leaves some out would be wrong.</exception>
     public static async Task<Page> ReadAsync(
         NpgsqlDataSource database, Guid account, int limit, long? before, DateTimeOffset? from, DateTimeOffset? to, CancellationToken token)
     {
@@ -54,7 +55,7 @@ public static class Statement
             left join usage_record on usage_record.request_id = lines.transfer
             {Debts.Of("lines", "owes.id")}
             order by lines.version desc, is_own, lines.created_at desc
-            """, account, before ?? long.MaxValue, from ?? DateTimeOffset.MinValue, to ?? DateTimeOffset.MaxValue, limit, MaxOfDebt);
+            """, account, before ?? long.MaxValue, from ?? DateTimeOffset.MinValue, to ?? DateTimeOffset.MaxValue, limit, MaxOfDebt + 1);
         var (lines, owned, last) = (new List<LedgerLine>(), 0, 0L);
         await using var reader = await query.ExecuteReaderAsync(token);
         while (await reader.ReadAsync(token))
@@ -63,6 +64,8 @@ public static class Statement
             if (reader.GetBoolean(1))
                 (owned, last) = (owned + 1, reader.GetInt64(0));
         }
+        if (lines.Count - owned > MaxOfDebt)
+            throw ListQuery.Invalid("from", $"must be nearer to 'to': more than {MaxOfDebt} movements of a debt are on this page");
         return new(lines, owned == limit ? last : null);
     }
 

@@ -92,6 +92,9 @@ public sealed class Attempts(NpgsqlDataSource database, EndpointSecrets secrets,
     /// <summary>The one rule by which an endpoint is disabled. Its owner is told with that, and so once.</summary>
     const string Disables = "status = 0 and ($15 or failing_since < now() - $16::interval and failures + 1 >= $17)";
 
+    /// <summary>The others are told the host alone: what follows it may be what lets its bearer in.</summary>
+    const string Host = "substring(url from '^[^:]+:/*([^/?]+)')";
+
     const string Failed = $$"""
         , failed as (
             update endpoint set
@@ -112,7 +115,7 @@ public sealed class Attempts(NpgsqlDataSource database, EndpointSecrets secrets,
             select $18, $19, jsonb_build_object(
                 'id', $18::uuid, 'type', '{{EventTypes.WebhookEndpointDisabled}}', 'created', now(), 'subject', $20::uuid,
                 'sequence', disablings, 'organization', organization, 'project', project, 'test', test, 'data', jsonb_build_object(
-                    'endpointId', $21::text, 'url', url, 'reason', disabled_reason, 'failures', failures)::text), now(), $20
+                    'endpointId', $21::text, 'host', {{Host}}, 'reason', disabled_reason, 'failures', failures)::text), now(), $20
             from failed where status = 1 and disabled_at = now())
         select failures, paused_until > now(), status = 1 and disabled_reason is not null from failed
         """;

@@ -33,6 +33,30 @@ public sealed class AutoChargeTests
             "billing", "select count(*) from payment where customer = $1 and status = $2", card.User.Customer, status);
     }
 
+    /// <summary>Its owner has removed that card, perhaps, and believes that nobody charges it.</summary>
+    [Fact]
+    public async Task What_Stripe_has_not_charged_with_one_card_is_not_charged_again_when_another_one_is_saved()
+    {
+        var card = await SavedCard.SaveAsync(await Backend.App.NewUserAsync("2"));
+        await card.TurnOnAsync("1", "10", "100");
+        await using (var orders = new StripeOrders(card.User.WalletId))
+        {
+            await orders.FailAsync("error-before", "POST /v1/payment_intents", count: 100);
+            await card.SpendAsync("1.5");
+            await Eventually.HoldsAsync(
+                async () => await Purchase.NumberAsync(
+                    "billing", "select count(*) from payment where customer = $1 and status = 'new'", card.User.Customer) == 1,
+                "the claim", SavedCard.Patience);
+            Assert.Equal(1, await Purchase.NumberAsync("billing", """
+                with another as (update card_holder set method = 'pm_another' where customer = $1 returning 1) select count(*) from another
+                """, card.Customer));
+        }
+
+        await card.MustBeLookedAtAsync();
+
+        Assert.Empty(await card.IntentsAsync());
+    }
+
     /// <summary>Of such a charge Stripe tells nothing: there is no intent that could be told of.</summary>
     [Fact]
     public async Task What_Stripe_refuses_to_charge_is_told_waits_for_a_reason_and_pauses_and_is_mailed_after_the_last_attempt()

@@ -47,6 +47,9 @@ public sealed class DebtTests
         ];
         foreach (var limit in (int[])[1, 2, 100])
             Assert.Equal(lines, await LinesAsync(purchase.User, limit));
+        Assert.Equal(
+            ["grant", "adjustment", "topup"],
+            (await purchase.User.OwnBalanceAsync()).MustBe(200).Json.Items("recentLedger").Select(line => line.Text("type")));
         var csv = (await Backend.App.GetAsync($"/v1/wallets/{purchase.User.WalletId}/ledger?format=csv")).MustBe(200).Text.Split('\n');
         Assert.EndsWith(",,8.333333333", csv[2]);
         Assert.EndsWith(",16.666666666,", csv[3]);

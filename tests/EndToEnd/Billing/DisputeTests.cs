@@ -1,3 +1,5 @@
+using Npgsql;
+
 namespace LlmGateway.EndToEnd;
 
 /// <summary>Disputes as a backend reads them, and what they keep from being refunded.</summary>
@@ -46,5 +48,29 @@ public sealed class DisputeTests
             Assert.Contains(says, message);
             Assert.DoesNotContain("force", message, StringComparison.Ordinal);
         }
+    }
+
+    [Fact]
+    public async Task The_disputes_of_a_project_are_found_without_those_of_others()
+    {
+        var token = TestContext.Current.CancellationToken;
+        await using var database = NpgsqlDataSource.Create(Stack.Connection("billing"));
+        await using var connection = await database.OpenConnectionAsync(token);
+        await using (var few = new NpgsqlCommand("set enable_seqscan = off; set enable_bitmapscan = off", connection))
+            await few.ExecuteNonQueryAsync(token);
+        await using var explain = new NpgsqlCommand("""
+            explain select id from dispute where project = md5('one')::uuid and test = false and created_at < now()
+            order by created_at desc limit 20
+            """, connection);
+        var plan = new List<string>();
+        await using (var row = await explain.ExecuteReaderAsync(token))
+            while (await row.ReadAsync(token))
+                plan.Add(row.GetString(0));
+
+        Assert.Contains(plan, line => line.Contains("dispute_by_project", StringComparison.Ordinal));
+        Assert.DoesNotContain(plan, line => line.Contains("Sort", StringComparison.Ordinal));
+        Assert.Equal(0, await Purchase.NumberAsync("billing", """
+            select count(*) from dispute d join payment p on p.id = d.payment where (d.project, d.test) is distinct from (p.project, p.test)
+            """));
     }
 }

@@ -39,6 +39,56 @@ public sealed class RemoveCardTests
             : Gateway.SendAsync(method, "/v1/wallet/payment-method", card.User.Token);
     }
 
+    /// <summary>What another one has replaced stays attached at Stripe until then.</summary>
+    [Fact]
+    public async Task With_a_card_those_that_it_has_replaced_are_detached_at_Stripe_too()
+    {
+        var card = await SavedCard.SaveAsync(await Backend.App.NewUserAsync("2"));
+        await card.TurnOnAsync("1", "10", "100");
+        await SavedCard.SaveAsync(card.User);
+        Assert.Equal(2, (await MethodsAsync(card)).Length);
+
+        (await Gateway.SendAsync("DELETE", "/v1/wallet/payment-method", card.User.Token)).MustBe(204);
+
+        Assert.Empty(await MethodsAsync(card));
+    }
+
+    [Fact]
+    public async Task After_a_card_that_was_declined_is_removed_the_next_one_is_charged_at_once()
+    {
+        var card = await SavedCard.SaveAsync(await Backend.App.NewUserAsync("2"), SavedCard.DeclinedLater);
+        await card.TurnOnAsync("1", "10", "100");
+        await card.SpendAsync("1.5");
+        await card.MustBeDeclinedAsync();
+        (await Gateway.SendAsync("DELETE", "/v1/wallet/payment-method", card.User.Token)).MustBe(204);
+
+        var next = await SavedCard.SaveAsync(card.User);
+        var shown = await next.TurnOnAsync("1", "10", "100");
+
+        Assert.Equal(("active", (string?)null), (shown.Text("status"), shown.Text("reason")));
+        Assert.Equal(JsonValueKind.Null, shown.GetProperty("nextTry").ValueKind);
+        await Eventually.GetAsync(next.TopUpsAsync, all => all.Length == 1, "the top-up", SavedCard.Patience);
+    }
+
+    /// <summary>Stripe tells the whole card, with its owner's name and addresses, also of who asks for none of it.</summary>
+    [Fact]
+    public async Task What_Stripe_tells_of_a_card_that_comes_and_goes_is_not_kept()
+    {
+        var mark = $"jane{Guid.NewGuid():N}";
+        var card = await SavedCard.SaveAsync(await Backend.App.NewUserAsync("2"), await CustomerErasureTests.CardOfAsync(mark));
+        var method = Assert.Single(await MethodsAsync(card)).Text("id");
+
+        (await Gateway.SendAsync("DELETE", "/v1/wallet/payment-method", card.User.Token)).MustBe(204);
+        await Purchase.OrderAsync($"/webhooks/settle?about={method}");
+
+        await Eventually.HoldsAsync(
+            async () => await Purchase.NumberAsync(
+                "billing", "select count(*) from stripe_event where about = $1 and type = 'payment_method.detached' "
+                    + "and status = 'ignored' and holder = $2", method, card.Customer) == 1,
+            "the event of the card that goes", SavedCard.Patience);
+        Assert.Equal(0, await CustomerErasureTests.MentionsAsync(mark));
+    }
+
     /// <summary>Who has its secret could save a card in the next moment.</summary>
     [Fact]
     public async Task With_a_card_the_setup_that_is_open_ends_also_where_the_wallet_is_frozen_or_there_was_no_card()

@@ -171,6 +171,14 @@ public sealed class ConfigurationTests
             """,
             project, name, user.Customer);
         await MustBeInUseAsync("batch");
+        foreach (var elsewhere in (string[])[Public.Replace("api.example.com", "eu.example.com"), Public.Replace("\"openai\"", "\"http\"")])
+            Assert.Contains("batch", (await App.PutAsync(path, elsewhere)).MustBeProblem(409, "provider_in_use").Json.Text("message"));
+        // It is found with another secret of the account, and under another path. When it should have ended long ago it holds nobody.
+        (await App.PutAsync(path, Public.Replace("\"one\"", "\"two\"").Replace("/v1", "/v2"))).MustBe(200);
+        await ExecuteAsync(
+            "update provider_object set created_at = now() - interval '49 hours' where project_id = $1 and id = $2", project, name);
+        (await App.PutAsync(path, Public.Replace("api.example.com", "eu.example.com"))).MustBe(200);
+        await MustBeInUseAsync("batch");
         await ExecuteAsync("delete from provider_object where project_id = $1 and id = $2", project, name);
 
         (await App.DeleteAsync(path)).MustBe(204);

@@ -267,7 +267,9 @@ public sealed class RouteManagementTests
     public async Task Where_a_provider_takes_raw_calls_is_changed_within_a_second()
     {
         const string Path = "/v1/providers/raw";
-        var (user, stored) = (await App.NewUserAsync(null), (await App.GetAsync(Path)).MustBe(200).Text);
+        var user = await App.NewUserAsync(null);
+        // Who opens more of it must know its secret.
+        var stored = (await App.GetAsync(Path)).MustBe(200).Text.Replace("\"bearer\"", "\"bearer\",\"value\":\"sk-api-of-ours-000\"");
         await RawEverywhereAsync("echo/x", 200);
         await RawEverywhereAsync("rows/1", 403);
 

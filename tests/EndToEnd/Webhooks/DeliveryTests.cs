@@ -285,7 +285,7 @@ public sealed class DeliveryTests : OnOwnWebhooks
     [Fact]
     public async Task An_endpoint_that_is_disabled_is_told_once_to_the_others_of_its_project()
     {
-        var (endpoint, _) = await _webhooks.AddEndpointAsync(_listener.Url + "/gone");
+        var (endpoint, _) = await _webhooks.AddEndpointAsync(_listener.Url + "/gone?token=secret");
         _listener.AnswerWith(410);
         await _webhooks.TellAsync(20);
         await _webhooks.AddWorkerAsync();
@@ -306,7 +306,9 @@ public sealed class DeliveryTests : OnOwnWebhooks
             .Single();
         Assert.Equal(("webhook_endpoint.disabled", 1L), (arrived.Type, arrived.Sequence));
         var data = arrived.Event.GetProperty("data");
-        Assert.Equal((endpoint, "gone", _listener.Url + "/gone"), (data.Text("endpointId"), data.Text("reason"), data.Text("url")));
+        Assert.Equal(
+            (endpoint, "gone", new Uri(_listener.Url).Authority), (data.Text("endpointId"), data.Text("reason"), data.Text("host")));
+        Assert.DoesNotContain("secret", told.Data, StringComparison.Ordinal);
         Assert.Equal(
             ["0"],
             await _webhooks.RowsAsync(

@@ -33,13 +33,15 @@ public sealed class AlertTests
         var told = Low with
         {
             Type = EventTypes.WebhookEndpointDisabled,
-            Data = """{"endpointId":"we_1","url":"https://hooks.example.com/llm","reason":"gone","failures":1}""",
+            Data = """{"endpointId":"we_1","url":"https://a.example/secret","host":"a.example","reason":"gone","failures":1}""",
         };
 
         var mail = AlertText.Of(told, "ops@example.com");
 
         Assert.EndsWith(": we_1", mail.Subject);
+        Assert.Contains("host: a.example\n", mail.Body);
         Assert.Contains("reason: gone\n", mail.Body);
+        Assert.DoesNotContain("secret", mail.Body, StringComparison.Ordinal);
         Assert.Contains(EventTypes.WebhookEndpointDisabled, AlertText.Usual);
     }
 

@@ -1,7 +1,7 @@
 using System.Text;
 using LlmGateway.ServiceDefaults;
 using Microsoft.AspNetCore.Http;
-using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Time.Testing;
 using Xunit;
 
 namespace LlmGateway.UnitTests.ServiceDefaults;
@@ -39,18 +39,38 @@ public sealed class CsvTests
     public async Task A_list_is_a_file_that_is_named_with_a_line_for_each_of_many_rows()
     {
         const int Rows = 20_000;
-        await using var services = new ServiceCollection().AddLogging().BuildServiceProvider();
-        var http = new DefaultHttpContext { RequestServices = services };
+        var http = new DefaultHttpContext();
         using var body = new MemoryStream();
         http.Response.Body = body;
 
-        await Csv.File("top-ups", ["id", "note"], ManyAsync(Rows), Token).ExecuteAsync(http);
+        await Csv.FileAsync(
+            http, new ExportSlots(), Guid.NewGuid(), "top-ups", ["id", "note"], ManyAsync(Rows), TimeProvider.System);
 
         Assert.Equal("text/csv; charset=utf-8", http.Response.ContentType);
         Assert.StartsWith("attachment; filename=top-ups.csv", http.Response.Headers.ContentDisposition.ToString());
         var lines = Encoding.UTF8.GetString(body.ToArray()).Split('\n');
         Assert.Equal(("id,note", "0,'=0", $"{Rows - 1},'={Rows - 1}", ""), (lines[0], lines[1], lines[^2], lines[^1]));
         Assert.Equal(Rows + 2, lines.Length);
+    }
+
+    /// <summary>Thousands of them would otherwise keep as many pages in memory.</summary>
+    [Fact]
+    public async Task A_file_has_one_of_the_places_of_its_project_and_a_reader_that_takes_nothing_is_left()
+    {
+        var (time, slots, project) = (new FakeTimeProvider(), new ExportSlots(), Guid.NewGuid());
+        var reader = new Stuck();
+        var http = new DefaultHttpContext { Response = { Body = reader } };
+        var sending = Csv.FileAsync(http, slots, project, "top-ups", ["id"], ManyAsync(1), time);
+        using (slots.Take(project))
+        {
+            var refused = await Assert.ThrowsAsync<ProblemException>(
+                () => Csv.FileAsync(new DefaultHttpContext(), slots, project, "top-ups", ["id"], ManyAsync(1), time));
+            Assert.Equal(429, refused.Problem.Status);
+            await reader.Reached.Task.WaitAsync(Token);
+            time.Advance(FileParts.Patience);
+            await Assert.ThrowsAnyAsync<OperationCanceledException>(() => sending);
+            slots.Take(project).Dispose();
+        }
     }
 
     [Theory]
@@ -71,6 +91,18 @@ public sealed class CsvTests
             if (i % 1000 == 0)
                 await Task.Yield();
             yield return [$"{i}", $"={i}"];
+        }
+    }
+
+    /// <summary>A reader that stands still.</summary>
+    sealed class Stuck : MemoryStream
+    {
+        public TaskCompletionSource Reached { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+        public override ValueTask WriteAsync(ReadOnlyMemory<byte> buffer, CancellationToken cancellationToken = default)
+        {
+            Reached.SetResult();
+            return new(Task.Delay(Timeout.InfiniteTimeSpan, cancellationToken));
         }
     }
 }

@@ -80,7 +80,7 @@ public sealed class UsageExportTests
         var writing = WriteAsync(new Stuck(), UsageForm.AsCsv, UsageLines.ManyAsync(1), time);
 
         Assert.False(writing.IsCompleted);
-        time.Advance(UsageExport.Patience);
+        time.Advance(FileParts.Patience);
 
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => writing);
     }
