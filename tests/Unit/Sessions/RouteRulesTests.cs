@@ -119,16 +119,16 @@ public sealed class RouteRulesTests
     {
         var route = RouteRules.OfTenant(new("/up", "p") { Match = "prefix", Rewrite = "/v1/{rest}" }, null);
         Assert.True(route.Tenant);
-        Assert.Empty(RouteRules.TenantErrors(route, Provider(tenant: true, null)));
+        Assert.Empty(RouteRules.TenantErrors(route, At(tenant: true, null)));
         Assert.StartsWith(".provider names 'p', which is the operator's", Mistake(route, null));
-        Assert.Empty(RouteRules.TenantErrors(route, Provider(tenant: false, "standard")));
+        Assert.Empty(RouteRules.TenantErrors(route, At(tenant: false, "standard")));
         Assert.StartsWith(".request must be absent", Mistake(route with { Request = new() { SetQuery = Set } }, "standard"));
         Assert.StartsWith(".provider names 'p', which is the op", Mistake(route with { Public = true, Host = "a.b" }, "standard"));
-        Assert.Empty(RouteRules.TenantErrors(route with { Tenant = false }, Provider(tenant: false, null)));
+        Assert.Empty(RouteRules.TenantErrors(route with { Tenant = false }, At(tenant: false, null)));
 
-        static string Mistake(CustomRoute route, string? type) => Assert.Single(RouteRules.TenantErrors(route, Provider(false, type)));
+        static string Mistake(CustomRoute route, string? type) => Assert.Single(RouteRules.TenantErrors(route, At(false, type)));
 
-        static Provider Provider(bool tenant, string? type) => new()
+        static Provider At(bool tenant, string? type) => new()
         {
             ProjectId = Guid.Empty, Id = "p", Wire = "openai", BaseUrl = "", AuthType = "none", TimeoutSeconds = 1, Retries = 0,
             OnAbort = "cancel", QueryType = type, Tenant = tenant,
