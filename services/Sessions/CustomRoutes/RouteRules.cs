@@ -128,7 +128,7 @@ public static partial class RouteRules
         IReadOnlyList<CustomRoute> routes, IReadOnlyList<CustomRoute> stored, Action<string> tell)
     {
         var fitting = routes.ToList();
-        while (Tied([.. stored.Where(one => !fitting.Exists(route => route.Id == one.Id)), .. fitting]) is var (one, other))
+        while (Tied([.. stored.Where(kept => !fitting.Exists(route => route.Id == kept.Id)), .. fitting]) is var (one, other))
         {
             // What is left out stays as it is stored, and may tie with others so.
             if (fitting.RemoveAll(route => route.Id == other.Id) + fitting.RemoveAll(route => route.Id == one.Id) == 0)
