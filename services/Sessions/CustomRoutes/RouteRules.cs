@@ -116,7 +116,29 @@ public static partial class RouteRules
     ];
 
     /// <summary>The first two routes of a project between which nothing decides, or null.</summary>
-    public static string? Tie(IReadOnlyList<CustomRoute> routes)
+    public static string? Tie(IReadOnlyList<CustomRoute> routes) => Tied(routes) is var (one, other) ? Tie(one, other) : null;
+
+    static string Tie(CustomRoute one, CustomRoute other) =>
+        $"the routes '{one.Id}' and '{other.Id}' take the same requests, and nothing says which goes first: "
+            + "give one of them a higher priority";
+
+    /// <summary>Those of a file's routes that can stand beside what is stored. They do not tie among themselves.</summary>
+    /// <param name="tell">Is told of each of the others why it cannot.</param>
+    public static IReadOnlyList<CustomRoute> Fitting(
+        IReadOnlyList<CustomRoute> routes, IReadOnlyList<CustomRoute> stored, Action<string> tell)
+    {
+        var fitting = routes.ToList();
+        while (Tied([.. stored.Where(kept => !fitting.Exists(route => route.Id == kept.Id)), .. fitting]) is var (one, other))
+        {
+            // What is left out stays as it is stored, and may tie with others so.
+            if (fitting.RemoveAll(route => route.Id == other.Id) + fitting.RemoveAll(route => route.Id == one.Id) == 0)
+                break;
+            tell(Tie(one, other));
+        }
+        return fitting;
+    }
+
+    static (CustomRoute One, CustomRoute Other)? Tied(IReadOnlyList<CustomRoute> routes)
     {
         var all = new List<(CustomRoute Route, RoutePattern Pattern)>();
         foreach (var route in routes.Where(route => route.Enabled))
@@ -125,8 +147,7 @@ public static partial class RouteRules
         foreach (var (i, one) in all.Index())
             foreach (var other in all.Skip(i + 1))
                 if (RouteOrder.Ties(one, other))
-                    return $"the routes '{one.Route.Id}' and '{other.Route.Id}' take the same requests, and nothing says which goes first: "
-                        + "give one of them a higher priority";
+                    return (one.Route, other.Route);
         return null;
     }
 

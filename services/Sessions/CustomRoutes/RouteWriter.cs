@@ -15,13 +15,14 @@ public static class RouteWriter
     const int MaxLengthPerProject = 1024 * 1024;
 
     /// <summary>Nothing is saved when there is a mistake.</summary>
-    /// <param name="tenant">A tenant writes them. What it has filled must not keep the operator's file from being applied.</param>
+    /// <param name="tenant">A tenant writes them. What it has filled must not keep the operator's file from being applied. What a
+    /// file has filled keeps no tenant from changes by which it becomes less.</param>
     /// <returns>What is wrong with them beside those that are stored. Null when nothing is.</returns>
     public static async Task<(string Code, string Reason)?> WriteAsync(
         SessionsDb db, Guid project, IReadOnlyList<CustomRoute> routes, bool tenant, CancellationToken token)
     {
         var stored = await db.ProjectRoutes.Where(route => route.ProjectId == project).ToDictionaryAsync(route => route.Id, token);
-        var known = stored.Count;
+        var (known, before) = (stored.Count, Length());
         foreach (var route in routes)
         {
             if (!stored.TryGetValue(route.Id, out var row))
@@ -36,10 +37,17 @@ public static class RouteWriter
             return ("host_taken", $"the host '{taken}' has routes for everybody in another project");
         if (tenant && stored.Count > Math.Max(known, CustomRoute.MaxPerProject))
             return ("too_many_routes", $"the project would have more than {CustomRoute.MaxPerProject} routes");
-        if (tenant && stored.Values.Sum(route => (long)route.Definition.Length) > MaxLengthPerProject)
+        if (tenant && Length() > Math.Max(before, MaxLengthPerProject))
             return ("too_large_routes", $"the project's routes would have more than {MaxLengthPerProject} characters together");
         return RouteRules.Tie([.. stored.Values.Select(Read)]) is { } tie ? ("routes_tie", tie) : null;
+
+        long Length() => stored.Values.Sum(route => (long)route.Definition.Length);
     }
 
-    public static CustomRoute Read(ProjectRoute row) => JsonSerializer.Deserialize<CustomRoute>(row.Definition, Defaults.Json)!;
+    /// <summary>As it may be written again: 0 units were once what was stored where nothing had been said.</summary>
+    public static CustomRoute Read(ProjectRoute row)
+    {
+        var route = JsonSerializer.Deserialize<CustomRoute>(row.Definition, Defaults.Json)!;
+        return route.FallbackUnits == 0 ? route with { FallbackUnits = null } : route;
+    }
 }

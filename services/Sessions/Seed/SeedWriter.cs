@@ -108,24 +108,19 @@ public sealed class SeedWriter(
             await CustomerAsync(project, customer, plans.All, $"{path}.customers[{i}]", token);
     }
 
-    /// <summary>A route that a call has made and that ties with one of the file stops no start: the routes stay as they are.</summary>
+    /// <summary>A route that a call has made stops no start: the one of the file that ties with it is left out.</summary>
     async Task RoutesAsync(Project project, SeedProject seed, string path, CancellationToken token)
     {
         if (seed.Routes is not { Count: > 0 } routes)
             return;
-        switch (await RouteWriter.WriteAsync(db, project.Id, routes, tenant: false, token))
-        {
-            case ("routes_tie", var tie) when RouteRules.Tie(routes) is null:
-                foreach (var entry in db.ChangeTracker.Entries<ProjectRoute>().Where(one => one.Entity.ProjectId == project.Id).ToList())
-                    entry.State = EntityState.Detached;
-                Tell($"{path}.routes: {tie}");
-                break;
-            case (_, var mistake):
-                throw new SeedException($"{path}.routes: {mistake}");
-            default:
-                await db.SaveChangesAsync(token); // another project of the file must not have the same host
-                break;
-        }
+        if (RouteRules.Tie(routes) is { } own)
+            throw new SeedException($"{path}.routes: {own}");
+        var stored = await db.ProjectRoutes.AsNoTracking().Where(one => one.ProjectId == project.Id).ToListAsync(token);
+        routes = RouteRules.Fitting(routes, stored.ConvertAll(RouteWriter.Read), tie => Tell($"{path}.routes: {tie}"));
+        // Where two still tie, both were stored before there was the rule.
+        if (await RouteWriter.WriteAsync(db, project.Id, routes, tenant: false, token) is (not "routes_tie", var mistake))
+            throw new SeedException($"{path}.routes: {mistake}");
+        await db.SaveChangesAsync(token); // another project of the file must not have the same host
     }
 
     /// <summary>Decided once, for all files together.</summary>

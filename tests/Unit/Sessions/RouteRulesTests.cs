@@ -119,16 +119,16 @@ public sealed class RouteRulesTests
     {
         var route = RouteRules.OfTenant(new("/up", "p") { Match = "prefix", Rewrite = "/v1/{rest}" }, null);
         Assert.True(route.Tenant);
-        Assert.Empty(RouteRules.TenantErrors(route, Provider(tenant: true, null)));
+        Assert.Empty(RouteRules.TenantErrors(route, At(tenant: true, null)));
         Assert.StartsWith(".provider names 'p', which is the operator's", Mistake(route, null));
-        Assert.Empty(RouteRules.TenantErrors(route, Provider(tenant: false, "standard")));
+        Assert.Empty(RouteRules.TenantErrors(route, At(tenant: false, "standard")));
         Assert.StartsWith(".request must be absent", Mistake(route with { Request = new() { SetQuery = Set } }, "standard"));
         Assert.StartsWith(".provider names 'p', which is the op", Mistake(route with { Public = true, Host = "a.b" }, "standard"));
-        Assert.Empty(RouteRules.TenantErrors(route with { Tenant = false }, Provider(tenant: false, null)));
+        Assert.Empty(RouteRules.TenantErrors(route with { Tenant = false }, At(tenant: false, null)));
 
-        static string Mistake(CustomRoute route, string? type) => Assert.Single(RouteRules.TenantErrors(route, Provider(false, type)));
+        static string Mistake(CustomRoute route, string? type) => Assert.Single(RouteRules.TenantErrors(route, At(false, type)));
 
-        static Provider Provider(bool tenant, string? type) => new()
+        static Provider At(bool tenant, string? type) => new()
         {
             ProjectId = Guid.Empty, Id = "p", Wire = "openai", BaseUrl = "", AuthType = "none", TimeoutSeconds = 1, Retries = 0,
             OnAbort = "cancel", QueryType = type, Tenant = tenant,
@@ -163,6 +163,43 @@ public sealed class RouteRulesTests
         Assert.Contains("'one' and 'other'", mistake, StringComparison.Ordinal);
         Assert.Null(RouteRules.Tie([one, other with { Priority = 1 }]));
         Assert.Null(RouteRules.Tie([one, other with { Enabled = false }]));
+    }
+
+    /// <summary>A tenant who makes a route that ties keeps nothing else of the operator's file out.</summary>
+    [Fact]
+    public void Of_a_files_routes_only_those_are_left_out_that_tie_with_what_calls_have_made()
+    {
+        CustomRoute mine = new("/a/{x}", "p") { Id = "mine", Match = "pattern" }, tying = mine with { Path = "/a/{y}", Id = "tying" };
+        CustomRoute plain = new("/b", "p"), changed = new("/c", "p") { Id = "changed" };
+        var told = new List<string>();
+
+        Assert.Equal(["/b", "changed"], Fitting([plain, tying, changed], mine, changed with { Path = "/d" }));
+        Assert.Contains("'mine' and 'tying'", Assert.Single(told), StringComparison.Ordinal);
+
+        // What is left out stays as it was stored, and so another one may tie.
+        told.Clear();
+        CustomRoute moved = plain with { Id = "tying", Path = "/b" }, other = plain with { Id = "other" };
+        Assert.Empty(Fitting([tying, other], mine, moved));
+        Assert.Equal(2, told.Count);
+
+        told.Clear();
+        Assert.Equal(["/b"], Fitting([plain], mine, tying));
+        Assert.Empty(told);
+
+        IEnumerable<string> Fitting(CustomRoute[] routes, params CustomRoute[] stored) =>
+            RouteRules.Fitting(routes, stored, told.Add).Select(route => route.Id);
+    }
+
+    /// <summary>It was the default once.</summary>
+    [Fact]
+    public void A_route_that_is_stored_with_0_units_for_a_failure_is_read_as_one_that_may_be_written()
+    {
+        var route = RouteWriter.Read(new()
+        {
+            ProjectId = Guid.Empty, Id = "x", Definition = """{"path":"/x","provider":"p","maxUnits":5,"fallbackUnits":0}""",
+        });
+        Assert.Null(route.FallbackUnits);
+        Assert.Empty(RouteRules.Errors(route, "", new HashSet<string> { "p" }));
     }
 
     [Fact]

@@ -113,7 +113,7 @@ public sealed class RouteMeterTests
     /// <summary>An expression may take half a million steps, and an answer come in a million pieces.</summary>
     [Theory]
     [InlineData("count(filter(1..10000, # > 0)) + responseBytes", true), InlineData("responseBytes", true)]
-    [InlineData("len(body.inputs)", true), InlineData("count(filter(1..100000, # > 0))", false), InlineData(Seed, false)]
+    [InlineData("len(body.inputs)", true), InlineData("7", false), InlineData(Seed, false)]
     public void What_an_expression_counts_is_asked_again_by_time_and_not_for_each_kilobyte(string expression, bool isByTime)
     {
         foreach (var unit in (string[])[CustomRoute.Requests, CustomRoute.Tokens])
@@ -121,7 +121,7 @@ public sealed class RouteMeterTests
             using var meter = Metering(unit, expression, new string('x', 100_000), "", null);
             Assert.Equal(isByTime, meter.IsWrittenByTime);
             // Our own count asks no expression.
-            Assert.Equal(unit == CustomRoute.Tokens && expression == Seed ? 25_000 : 0, meter.DeliveredTokens);
+            Assert.Equal(unit == CustomRoute.Tokens && expression == Seed ? 25_000L : 0, meter.DeliveredTokens);
         }
     }
 
