@@ -134,12 +134,13 @@ public sealed class ConfigurationTests
     [InlineData("openai", ",\"queryType\":\"free\"")]
     public async Task A_private_address_of_a_seed_file_is_not_opened_for_other_calls(string wire, string more)
     {
-        var sandbox = (await App.GetAsync("/v1/providers/sandbox")).MustBe(200);
-        var body = Sandbox(sandbox.Json.Text("baseUrl"), "sk-sandbox").Replace("\"openai\"", $"\"{wire}\"");
+        const string Path = "/v1/providers/private";
+        var stored = (await App.GetAsync(Path)).MustBe(200);
+        var body = Sandbox(stored.Json.Text("baseUrl"), "sk-sandbox").Replace("\"openai\"", $"\"{wire}\"").TrimEnd();
 
-        (await App.PutAsync("/v1/providers/sandbox", $"{body[..^1]}{more}}}")).MustBeProblem(400, "invalid_value", "baseUrl");
+        (await App.PutAsync(Path, $"{body[..^1]}{more}}}")).MustBeProblem(400, "invalid_value", "baseUrl");
 
-        Assert.Equal(sandbox.Text, (await App.GetAsync("/v1/providers/sandbox")).MustBe(200).Text);
+        Assert.Equal(stored.Text, (await App.GetAsync(Path)).MustBe(200).Text);
     }
 
     /// <summary>
