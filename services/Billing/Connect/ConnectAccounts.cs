@@ -84,7 +84,7 @@ public sealed class ConnectAccounts(NpgsqlDataSource database, ConnectCalls stri
     /// </summary>
     async Task<ConnectAccount?> TakeAsync(ConnectAccount account, Account said, CancellationToken token)
     {
-        if (!ConnectCalls.Says(said.Metadata, ConnectCalls.AccountKey, Ids.Show(Ids.ConnectAccount, account.Id)))
+        if (!StripeCalls.Says(said.Metadata, ConnectCalls.AccountKey, Ids.Show(Ids.ConnectAccount, account.Id)))
             throw new NotOursException($"account {said.Id} names another row");
         await using (var take = database.Sql("""
             update connect_account set stripe = $2, details_submitted = $3, payouts_enabled = $4, transfers = $5, due = $6,

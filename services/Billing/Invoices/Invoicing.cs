@@ -219,12 +219,11 @@ public sealed class Invoicing(
     {
         if (payment.TaxCalculation is not { } id)
             return [];
-        var mode = modes.Of(payment.Test) is { } known && known.Livemode == payment.Livemode
-            ? known
-            : throw new InvalidOperationException($"payment {payment.Id:N} is of a mode of Stripe's that is not set up");
+        var mode = modes.Of(payment.Test, payment.Livemode)
+            ?? throw new InvalidOperationException($"payment {payment.Id:N} is of a mode of Stripe's that is not set up");
         var calculation = await stripe.TaxCalculationAsync(mode, id, token);
         // On a document that never changes, they must be those of what was paid.
-        if (calculation.Currency != "usd" || calculation.AmountTotal != payment.Cents)
+        if (calculation.Currency != StripeCalls.Currency || calculation.AmountTotal != payment.Cents)
             throw new InvalidOperationException(
                 $"tax calculation {id} is of {calculation.AmountTotal} {calculation.Currency}, and its payment of {payment.Cents} usd");
         return [.. calculation.TaxBreakdown.Select(tax => new TaxLine(

@@ -13,12 +13,7 @@ namespace LlmGateway.Billing;
 /// <param name="Postings">Posts that waited for the ledger.</param>
 /// <param name="Payouts">Payouts under way that were brought further, and those that were due by themselves.</param>
 /// <param name="Failed">What could not be brought further; the log says why, and the next round tries it again.</param>
-public sealed record Reconciled(int Events, int Payments, int Refunds, int Postings, int Payouts, int Failed)
-{
-    public static Reconciled operator +(Reconciled a, Reconciled b) => new(
-        a.Events + b.Events, a.Payments + b.Payments, a.Refunds + b.Refunds, a.Postings + b.Postings, a.Payouts + b.Payouts,
-        a.Failed + b.Failed);
-}
+public sealed record Reconciled(int Events, int Payments, int Refunds, int Postings, int Payouts, int Failed);
 
 /// <summary>
 /// Heals what webhooks do not bring. Each minute it reads Stripe's own list of events since it last did, and stores those that never came;

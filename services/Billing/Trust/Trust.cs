@@ -105,7 +105,7 @@ public sealed class Trust(
         var open = await PaymentRows.PaymentsAsync(
             database.Sql($"select {PaymentRows.Columns} from payment where customer = $1 and status = 'open'", customer), token);
         foreach (var payment in open)
-            if (modes.Of(payment.Test) is { } of && of.Livemode == payment.Livemode)
+            if (modes.Of(payment.Test, payment.Livemode) is { } of)
                 await purchases.CancelAsync(of, payment, token);
         await cards.CancelAsync(mode, wallet, token);
     }
