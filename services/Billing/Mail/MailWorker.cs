@@ -141,7 +141,7 @@ public sealed class MailWorker(
             return new(waiting.Id, waiting.To!, waiting.Subject, waiting.Body);
         try
         {
-            if (await sessions.ProfileAsync(customer, limit) is { Email: { } to } profile && PutSeller.IsAddress(to))
+            if (await sessions.ProfileAsync(customer, limit) is { Email: { } to } profile && MailSettings.IsAddress(to))
                 return new(waiting.Id, to, waiting.Subject, CustomerText.WithSender(waiting.Body, profile.Project));
             await MarkAsync(waiting.Id, "failed", "the customer has no mail address", stopping);
         }

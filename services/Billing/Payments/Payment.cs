@@ -69,6 +69,9 @@ public sealed record Payment(
     };
 }
 
+/// <summary>Why a payment or a payout has failed, as callers get it.</summary>
+public sealed record Failure(string Code, string? Message);
+
 /// <summary>A payment with a saved card, because a wallet fell below its mark.</summary>
 /// <param name="Crossing">Which fall of the wallet it answers.</param>
 /// <param name="Attempt">Counted from 1 for each fall: a decline does not give its number back.</param>

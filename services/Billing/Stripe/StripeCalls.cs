@@ -6,8 +6,8 @@ namespace LlmGateway.Billing;
 
 /// <summary>
 /// Everything that we ask of Stripe. A POST that makes something has the key of the row that it is for: one intention, one key, for life.
-/// Stripe forgets keys after a day, so nobody repeats one that is older (<see cref="KeyLife"/>). What may be done twice, as to cancel, has a
-/// key for each call.
+/// Stripe forgets keys after a day, so nobody repeats one that is older (<see cref="KeyLife"/>). What may be done twice, such as a
+/// cancellation, has a key for each call.
 /// </summary>
 public sealed class StripeCalls(ILogger<StripeCalls> log)
 {

@@ -26,7 +26,7 @@ public static class ListPayments
     /// <param name="PaymentIntent">Stripe's; null until it is known.</param>
     public sealed record View(
         string Id, string CustomerId, string WalletId, Money Amount, Money TotalAmount, Money NetCredited, Money OwedPaid, Money Margin,
-        Money Fee, string Currency, string Status, ListTopUps.Failure? Failure, Money Refunded, Money Disputed, bool Automatic,
+        Money Fee, string Currency, string Status, Failure? Failure, Money Refunded, Money Disputed, bool Automatic,
         DateTimeOffset CreatedAt, DateTimeOffset? PaidAt, string? PaymentIntent);
 
     /// <summary>Where the ids of payments of a time lie, so that neither newer nor older ones are read.</summary>

@@ -13,8 +13,6 @@ public static class ListTopUps
 {
     const int DefaultPage = 20, MaxPage = 100;
 
-    public sealed record Failure(string Code, string? Message);
-
     /// <param name="Status"><c>open</c>, <c>failed</c> (may be tried again), <c>processing</c>, <c>succeeded</c>, <c>canceled</c>.</param>
     /// <param name="NetCredited">What the wallet got; of what is not credited yet, what it brings.</param>
     /// <param name="OwedPaid">What of it has paid what the customer owed, and did not reach the wallet.</param>

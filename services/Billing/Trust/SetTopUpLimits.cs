@@ -4,48 +4,13 @@ using Npgsql;
 
 namespace LlmGateway.Billing;
 
-/// <summary>
-/// For who runs the gateway: <c>GET /internal/top-up-freezes</c>, <c>POST /internal/top-up-freezes/lift?customer=</c>, <c>PUT</c> and
-/// <c>DELETE /internal/projects/{project}/top-up-limits?test=</c>.
-/// </summary>
-public static class TrustRoutes
+/// <summary><c>PUT</c> and <c>DELETE /internal/projects/{project}/top-up-limits?test=</c>: for who runs the gateway.</summary>
+public static class SetTopUpLimits
 {
-    const int MaxShown = 100;
-
-    sealed record Frozen(string Customer, int Declines, DateTimeOffset FrozenAt);
-
-    public static void MapTrustRoutes(this WebApplication app)
+    public static void MapSetTopUpLimits(this WebApplication app)
     {
-        app.MapGet("/internal/top-up-freezes", ListAsync);
-        app.MapPost("/internal/top-up-freezes/lift", LiftAsync);
         app.MapPut("/internal/projects/{project:guid}/top-up-limits", SetAsync);
         app.MapDelete("/internal/projects/{project:guid}/top-up-limits", ResetAsync);
-    }
-
-    static async Task<IResult> ListAsync(HttpContext http, NpgsqlDataSource database, CancellationToken token)
-    {
-        await using var query = database.Sql(
-            "select customer, declines, frozen_at from top_up_freeze where lifted_at is null order by frozen_at limit $1", MaxShown);
-        await using var row = await query.ExecuteReaderAsync(token);
-        var frozen = new List<Frozen>();
-        while (await row.ReadAsync(token))
-            frozen.Add(new(Ids.Show(Ids.Customer, row.GetGuid(0)), row.GetInt32(1), row.GetFieldValue<DateTimeOffset>(2)));
-        return !http.WantsText() ? Results.Json(frozen, Defaults.Json)
-            : PlainText.Of(true, frozen.Count == 0
-                ? ["Nobody's top-ups are frozen."]
-                : frozen.Select(one => $"{one.FrozenAt:u} {one.Customer}: {one.Declines} declined attempts"));
-    }
-
-    static async Task<IResult> LiftAsync(HttpContext http, NpgsqlDataSource database, CancellationToken token)
-    {
-        if (new ListQuery(http.Request.Query).Text("customer") is not { } id || !Ids.TryParse(Ids.Customer, id, out var customer))
-            throw ListQuery.Invalid("customer", "must be the id of a customer (cus_…)");
-        await using var lift = database.Sql(
-            "update top_up_freeze set lifted_at = now(), lifted_by = $2 where customer = $1 and lifted_at is null", customer,
-            ServiceCall.Operator);
-        var lifted = await lift.ExecuteNonQueryAsync(token) == 1;
-        return http.WantsText() ? PlainText.Of(true, [lifted ? $"{id} may top up again." : $"The top-ups of {id} are not frozen."])
-            : Results.Json(new { lifted }, Defaults.Json);
     }
 
     /// <summary>A member that is absent is no limit.</summary>
