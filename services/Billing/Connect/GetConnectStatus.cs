@@ -35,7 +35,8 @@ public static class GetConnectStatus
             new Answer(
                 account?.Stripe, account is { Stripe: not null, DetailsSubmitted: true }, state == AccountState.Ready,
                 PayoutRules.Shown(margin), AccountStates.Name(state), AccountStates.NextStep(account), account?.Due ?? [],
-                PayoutRules.Owed(margin), new(margin.InPayout), "USD", await AutomaticPayouts.ThresholdAsync(database, caller.Project, caller.Test, token),
+                PayoutRules.Owed(margin), new(margin.InPayout), "USD",
+                await AutomaticPayouts.ThresholdAsync(database, caller.Project, caller.Test, token),
                 account is { Stripe: not null } ? account.LookedAt : null),
             Defaults.Json);
 
