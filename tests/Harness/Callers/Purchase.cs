@@ -87,6 +87,16 @@ sealed record Purchase(User User, string Id, string Intent, Reply Reply)
         return (long)(await query.ExecuteScalarAsync(Token))!;
     }
 
+    /// <returns>How many rows were changed.</returns>
+    public static async Task<int> RunAsync(string database, string sql, params object[] values)
+    {
+        await using var source = NpgsqlDataSource.Create(Stack.Connection(database));
+        await using var command = source.CreateCommand(sql);
+        foreach (var value in values)
+            command.Parameters.Add(new() { Value = value });
+        return await command.ExecuteNonQueryAsync(Token);
+    }
+
     /// <summary>What a key has answered, Billing has forgotten, as after some days. The effect it knows.</summary>
     public static async Task ForgetAnswerAsync(string key) => Assert.Equal(1, await NumberAsync(
         "billing", "with forgotten as (delete from idempotent_call where key = $1 returning 1) select count(*) from forgotten", key));
