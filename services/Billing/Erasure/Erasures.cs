@@ -93,9 +93,9 @@ public sealed class Erasures(
     /// <summary>Ends what charges by itself. True while a payment of it is under way: its end is looked for by Stripe's customer.</summary>
     async Task<bool> IsChargedAsync(Owed owed, CancellationToken token)
     {
-        await using (var off = database.Sql(
-            "update auto_top_up set status = 'off', reason = null, due_at = now() where wallet = $1 and status <> 'off'", owed.Wallet))
-            await off.ExecuteNonQueryAsync(token);
+        await database.ChangeAsync(
+            "update auto_top_up set status = 'off', reason = null, due_at = now() where wallet = $1 and status <> 'off'", token,
+            owed.Wallet);
         await using var query = database.Sql("""
             select exists (
                 select from payment where wallet = $1 and crossing is not null and status in ('new', 'open', 'processing'))

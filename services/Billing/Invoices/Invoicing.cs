@@ -67,12 +67,11 @@ public sealed class Invoicing(
     /// <summary>Twice as late after each attempt: what cannot be made now keeps its place from nobody.</summary>
     async Task PostponeAsync(Guid posting, CancellationToken token)
     {
-        await using var postpone = database.Sql($"""
+        await database.ChangeAsync($"""
             update posting set document_attempts = document_attempts + 1,
                 document_at = now() + {Database.Pause("interval '5 seconds'", "interval '1 hour'", "document_attempts")}
             where id = $1 and not documented
-            """, posting);
-        await postpone.ExecuteNonQueryAsync(token);
+            """, token, posting);
     }
 
     async Task<List<Booked>> BookedAsync(CancellationToken token)

@@ -45,8 +45,7 @@ public sealed class Payouts(
     /// <summary>The ledger has the payout's end.</summary>
     async Task<Payout> EndAsync(Payout payout, CancellationToken token)
     {
-        await using var settle = database.Sql("update payout set settled = true where id = $1", payout.Id);
-        await settle.ExecuteNonQueryAsync(token);
+        await database.ChangeAsync("update payout set settled = true where id = $1", token, payout.Id);
         return payout with { Settled = true };
     }
 
@@ -80,12 +79,9 @@ public sealed class Payouts(
             throw new NotOursException($"transfer {transfer.Id} is of a payout that is {payout.Status} ({payout.Transfer ?? "none"})");
         if (transfer.AmountReversed > payout.Reversed)
             foreach (var reversal in await stripe.ReversalsAsync(mode, transfer.Id, token))
-            {
-                await using var insert = database.Sql(
-                    "insert into payout_reversal (id, payout, cents) values ($1, $2, $3) on conflict (id) do nothing",
+                await database.ChangeAsync(
+                    "insert into payout_reversal (id, payout, cents) values ($1, $2, $3) on conflict (id) do nothing", token,
                     reversal.Id, payout.Id, reversal.Amount);
-                await insert.ExecuteNonQueryAsync(token);
-            }
         return await SettleAsync(payout, token);
     }
 
@@ -122,8 +118,7 @@ public sealed class Payouts(
         {
             await MustBookAsync(
                 payout, Ids.Derive(payout.Id, reversal), PayoutPost.PayoutReversed, cents * Quote.NanosPerCent, token);
-            await using var note = database.Sql("update payout_reversal set booked = true where id = $1", reversal);
-            await note.ExecuteNonQueryAsync(token);
+            await database.ChangeAsync("update payout_reversal set booked = true where id = $1", token, reversal);
         }
         return await RowAsync(payout.Id, token);
     }

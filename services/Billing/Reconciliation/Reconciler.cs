@@ -160,11 +160,10 @@ public sealed class Reconciler(
 
     async Task NoteAsync(StripeMode mode, DateTimeOffset until, CancellationToken token)
     {
-        await using var note = database.Sql("""
+        await database.ChangeAsync("""
             insert into events_read (livemode, until) values ($1, $2)
             on conflict (livemode) do update set until = greatest(events_read.until, excluded.until)
-            """, mode.Livemode, until);
-        await note.ExecuteNonQueryAsync(token);
+            """, token, mode.Livemode, until);
     }
 
     async Task<int> AskAfterPaymentsAsync(TimeSpan since, Failures failed, CancellationToken token)
@@ -215,8 +214,7 @@ public sealed class Reconciler(
         var under = await database.RefundsUnderWayAsync(since, MaxRefunds, token);
         foreach (var refund in under)
         {
-            await using (var look = database.Sql("update refund set looked_at = now() where id = $1", refund.Id))
-                await look.ExecuteNonQueryAsync(token);
+            await database.ChangeAsync("update refund set looked_at = now() where id = $1", token, refund.Id);
             var payment = (await database.PaymentAsync(refund.Payment, token))!;
             // Each is asked for in its turn: one that Stripe has no answer to must not keep the others from theirs.
             await UnlessItFailsAsync(() => refunds.AdvanceAsync(payment, refund.Id, token), NameOf(payment.Id), failed, token);

@@ -13,10 +13,9 @@ public static class LiftFreeze
     {
         if (new ListQuery(http.Request.Query).Text("customer") is not { } id || !Ids.TryParse(Ids.Customer, id, out var customer))
             throw ListQuery.Invalid("customer", "must be the id of a customer (cus_…)");
-        await using var lift = database.Sql(
-            "update top_up_freeze set lifted_at = now(), lifted_by = $2 where customer = $1 and lifted_at is null", customer,
-            ServiceCall.Operator);
-        var lifted = await lift.ExecuteNonQueryAsync(token) == 1;
+        var lifted = await database.ChangeAsync(
+            "update top_up_freeze set lifted_at = now(), lifted_by = $2 where customer = $1 and lifted_at is null", token, customer,
+            ServiceCall.Operator) == 1;
         return http.WantsText() ? PlainText.Of(true, [lifted ? $"{id} may top up again." : $"The top-ups of {id} are not frozen."])
             : Results.Json(new { lifted }, Defaults.Json);
     }

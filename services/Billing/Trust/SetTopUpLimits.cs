@@ -19,25 +19,23 @@ public static class SetTopUpLimits
         var limits = await Body.ReadAsync<TopUpAllowance>(http);
         if (limits.Mistake() is var (member, must))
             return Problems.Invalid(member, $"'{member}' {must}.");
-        await using var set = database.Sql("""
+        await database.ChangeAsync("""
             insert into top_up_limits (
                 project, test, per_day, per_card_and_day, first_amount, declines, first_days, decline_minutes, begun_per_hour)
             values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
             on conflict (project, test) do update set per_day = excluded.per_day, per_card_and_day = excluded.per_card_and_day,
                 first_amount = excluded.first_amount, declines = excluded.declines, first_days = excluded.first_days,
                 decline_minutes = excluded.decline_minutes, begun_per_hour = excluded.begun_per_hour
-            """,
+            """, token,
             project, IsTest(http), limits.PerDay, limits.PerCardAndDay,
             limits.FirstAmount?.Nanos, limits.Declines, limits.FirstDays, limits.DeclineMinutes, limits.BegunPerHour);
-        await set.ExecuteNonQueryAsync(token);
         return Results.NoContent();
     }
 
     /// <summary>To what the project's seed file says, or the program.</summary>
     static async Task<IResult> ResetAsync(Guid project, HttpContext http, NpgsqlDataSource database, CancellationToken token)
     {
-        await using var reset = database.Sql("delete from top_up_limits where project = $1 and test = $2", project, IsTest(http));
-        await reset.ExecuteNonQueryAsync(token);
+        await database.ChangeAsync("delete from top_up_limits where project = $1 and test = $2", token, project, IsTest(http));
         return Results.NoContent();
     }
 
