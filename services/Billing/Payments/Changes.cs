@@ -28,7 +28,8 @@ public static class Changes
         return await command.ExecuteNonQueryAsync(token);
     }
 
-    /// <inheritdoc cref="ChangeAsync(NpgsqlDataSource, string, CancellationToken, object[])"/>
+    /// <summary>One statement, in the transaction that the connection is in.</summary>
+    /// <returns>How many rows were changed.</returns>
     public static async Task<int> ChangeAsync(
         this NpgsqlConnection connection, [StringSyntax("sql")] string text, CancellationToken token, params object?[] values)
     {
