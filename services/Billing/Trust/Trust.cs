@@ -157,13 +157,13 @@ public sealed class Trust(
     /// <summary>What an operator has set while the gateway runs, or what the seed file says, or what the program says.</summary>
     async Task<TopUpLimits> LimitsAsync(StripeMode mode, Guid project, CancellationToken token)
     {
-        if (await SetAsync(mode, project, token) is { } set)
+        if (await OperatorsLimitsAsync(mode, project, token) is { } set)
             return set;
         return (await sessions.TermsAsync(project, token))?.TopUpLimits is { } said ? TopUpLimits.Of(said)
             : mode.IsSandbox ? TopUpLimits.None : TopUpLimits.Usual;
     }
 
-    async Task<TopUpLimits?> SetAsync(StripeMode mode, Guid project, CancellationToken token)
+    async Task<TopUpLimits?> OperatorsLimitsAsync(StripeMode mode, Guid project, CancellationToken token)
     {
         await using var query = database.Sql("""
             select per_day, per_card_and_day, first_amount, first_days, declines, decline_minutes, begun_per_hour from top_up_limits
