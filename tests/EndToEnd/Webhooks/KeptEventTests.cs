@@ -1,6 +1,6 @@
 namespace LlmGateway.EndToEnd;
 
-/// <summary>Events and deliveries as they are kept: their bytes, replayed and numbered on, listed by pages, until their time is over.</summary>
+/// <summary>What is kept of events and deliveries: the bytes, what a replay sends, pages of a list, until its time is over.</summary>
 public sealed class KeptEventTests : OnOwnWebhooks
 {
     /// <summary>Another version may have serialised it otherwise; receivers verify bytes.</summary>
