@@ -9,19 +9,11 @@ public sealed class LedgerClient(HttpClient http)
 {
     public static readonly TimeSpan AttemptTimeout = TimeSpan.FromSeconds(5);
 
-    public async Task<BookedPayment> BookAsync(BookPayment payment, CancellationToken token)
-    {
-        using var response = await http.PostAsJsonAsync("/internal/posts", payment, Defaults.Json, token);
-        response.EnsureSuccessStatusCode();
-        return (await response.Content.ReadFromJsonAsync<BookedPayment>(Defaults.Json, token))!;
-    }
+    public Task<BookedPayment> BookAsync(BookPayment payment, CancellationToken token) =>
+        PostAsync<BookPayment, BookedPayment>("/internal/posts", payment, token);
 
-    public async Task<BookedPayment> BookPayoutAsync(BookPayout payout, CancellationToken token)
-    {
-        using var response = await http.PostAsJsonAsync("/internal/payouts", payout, Defaults.Json, token);
-        response.EnsureSuccessStatusCode();
-        return (await response.Content.ReadFromJsonAsync<BookedPayment>(Defaults.Json, token))!;
-    }
+    public Task<BookedPayment> BookPayoutAsync(BookPayout payout, CancellationToken token) =>
+        PostAsync<BookPayout, BookedPayment>("/internal/payouts", payout, token);
 
     public async Task<ProjectMargin> MarginAsync(Guid project, bool test, CancellationToken token)
     {
@@ -49,11 +41,7 @@ public sealed class LedgerClient(HttpClient http)
     {
         var below = new List<Guid>();
         foreach (var some in marks.Chunk(BelowQuery.MaxAtOnce))
-        {
-            using var response = await http.PostAsJsonAsync("/internal/wallets/below", new BelowQuery(some), Defaults.Json, token);
-            response.EnsureSuccessStatusCode();
-            below.AddRange((await response.Content.ReadFromJsonAsync<BelowAnswer>(Defaults.Json, token))!.Wallets);
-        }
+            below.AddRange((await PostAsync<BelowQuery, BelowAnswer>("/internal/wallets/below", new(some), token)).Wallets);
         return below;
     }
 
@@ -61,5 +49,12 @@ public sealed class LedgerClient(HttpClient http)
     {
         using var response = await http.PutAsJsonAsync($"/internal/wallets/{wallet:D}/frozen", new SetFrozen(frozen), Defaults.Json, token);
         response.EnsureSuccessStatusCode();
+    }
+
+    async Task<TAnswer> PostAsync<TAsked, TAnswer>(string path, TAsked asked, CancellationToken token)
+    {
+        using var response = await http.PostAsJsonAsync(path, asked, Defaults.Json, token);
+        response.EnsureSuccessStatusCode();
+        return (await response.Content.ReadFromJsonAsync<TAnswer>(Defaults.Json, token))!;
     }
 }

@@ -114,7 +114,9 @@ app.MapInvoices();
 app.MapReconcile();
 app.MapListEvents();
 app.MapRetryEvents();
-app.MapTrustRoutes();
+app.MapListFreezes();
+app.MapLiftFreeze();
+app.MapSetTopUpLimits();
 app.MapPausePayouts();
 app.MapErrorQueues();
 

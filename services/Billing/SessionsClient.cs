@@ -10,23 +10,19 @@ public sealed class SessionsClient(HttpClient http)
     public static readonly TimeSpan AttemptTimeout = TimeSpan.FromSeconds(2);
 
     /// <summary>Null when there is no such project.</summary>
-    public async Task<ProjectTerms?> TermsAsync(Guid project, CancellationToken token, Guid? customer = null)
+    public Task<ProjectTerms?> TermsAsync(Guid project, CancellationToken token, Guid? customer = null) =>
+        FindAsync<ProjectTerms>($"/internal/projects/{project:D}/terms{(customer is { } id ? $"?customer={id:D}" : "")}", token);
+
+    /// <summary>Null when there is no such customer, or not any more.</summary>
+    public Task<CustomerProfile?> ProfileAsync(Guid customer, CancellationToken token) =>
+        FindAsync<CustomerProfile>($"/internal/customers/{customer:D}/profile", token);
+
+    async Task<TAnswer?> FindAsync<TAnswer>(string path, CancellationToken token) where TAnswer : class
     {
-        var path = $"/internal/projects/{project:D}/terms{(customer is { } id ? $"?customer={id:D}" : "")}";
         using var response = await http.GetAsync(path, token);
         if (response.StatusCode == HttpStatusCode.NotFound)
             return null;
         response.EnsureSuccessStatusCode();
-        return await response.Content.ReadFromJsonAsync<ProjectTerms>(Defaults.Json, token);
-    }
-
-    /// <summary>Null when there is no such customer, or not any more.</summary>
-    public async Task<CustomerProfile?> ProfileAsync(Guid customer, CancellationToken token)
-    {
-        using var response = await http.GetAsync($"/internal/customers/{customer:D}/profile", token);
-        if (response.StatusCode == HttpStatusCode.NotFound)
-            return null;
-        response.EnsureSuccessStatusCode();
-        return await response.Content.ReadFromJsonAsync<CustomerProfile>(Defaults.Json, token);
+        return await response.Content.ReadFromJsonAsync<TAnswer>(Defaults.Json, token);
     }
 }

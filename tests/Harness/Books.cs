@@ -183,7 +183,8 @@ static class Books
         """,
         user.Customer);
 
-    static async Task<IReadOnlyList<string>> TextsAsync(NpgsqlDataSource database, string sql, params object[] values)
+    /// <summary>The first column.</summary>
+    public static async Task<IReadOnlyList<string>> TextsAsync(NpgsqlDataSource database, string sql, params object[] values)
     {
         await using var query = database.CreateCommand(sql);
         foreach (var value in values)

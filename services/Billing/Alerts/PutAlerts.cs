@@ -43,7 +43,7 @@ public static class PutAlerts
     }
 
     public static Problem? Refuse(Request input) =>
-        !PutSeller.IsAddress(input.Email) ? Problems.Invalid("email", "'email' must be one mail address.")
+        !MailSettings.IsAddress(input.Email) ? Problems.Invalid("email", "'email' must be one mail address.")
         : input.Events is { Count: 0 } ? Problems.Invalid("events", "'events' must name one at least. DELETE ends all of them.")
         : input.Events?.FirstOrDefault(one => !AlertText.Titles.ContainsKey(one)) is { } unknown ? Problems.Invalid(
             "events", $"'events' has '{unknown}', which is not mailed. What is: {string.Join(", ", AlertText.Titles.Keys)}.")

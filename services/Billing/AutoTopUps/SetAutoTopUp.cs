@@ -23,7 +23,7 @@ public static class SetAutoTopUp
     /// <param name="NextTry">When nothing that is known keeps it any more; null: with the next look.</param>
     /// <param name="Confirm">A payment that its owner is to confirm.</param>
     sealed record View(
-        string Status, string? Reason, ListTopUps.Failure? Failure, Money? Below, Money? Amount, Money? MonthlyCeiling,
+        string Status, string? Reason, Failure? Failure, Money? Below, Money? Amount, Money? MonthlyCeiling,
         Money ChargedThisMonth, DateTimeOffset? NextTry, CardView? Card, object? Confirm);
 
     sealed record Wait(string Reason, DateTimeOffset? Until);

@@ -1,3 +1,5 @@
+using System.Text.Json;
+
 namespace LlmGateway.Billing;
 
 /// <summary>Where a project is on the way to being paid.</summary>
@@ -35,6 +37,9 @@ public static class AccountStates
         { Due.Count: 0, DisabledReason: var reason } when reason is null || Waiting.Contains(reason) => AccountState.UnderReview,
         _ => AccountState.Paused,
     };
+
+    /// <summary>As callers know it: <c>not_begun</c>.</summary>
+    public static string Name(AccountState state) => JsonNamingPolicy.SnakeCaseLower.ConvertName(state.ToString());
 
     /// <summary>The one thing to do next; null when there is none.</summary>
     public static string? NextStep(ConnectAccount? account) => Of(account) switch

@@ -48,11 +48,10 @@ public static class ConnectAccountRows
         this NpgsqlDataSource database, Guid id, Guid organization, Guid project, bool test, bool livemode, string? country,
         CancellationToken token)
     {
-        await using var insert = database.Sql("""
+        return await database.ChangeAsync("""
             insert into connect_account (id, organization, project, test, livemode, country) values ($1, $2, $3, $4, $5, $6)
             on conflict (project, test, livemode) where gone_at is null do nothing
-            """, id, organization, project, test, livemode, country);
-        return await insert.ExecuteNonQueryAsync(token) == 1;
+            """, token, id, organization, project, test, livemode, country) == 1;
     }
 
     static async Task<ConnectAccount?> OneAsync(NpgsqlCommand query, CancellationToken token)

@@ -84,16 +84,15 @@ public sealed class ConnectAccounts(NpgsqlDataSource database, ConnectCalls stri
     /// </summary>
     async Task<ConnectAccount?> TakeAsync(ConnectAccount account, Account said, CancellationToken token)
     {
-        if (!ConnectCalls.Says(said.Metadata, ConnectCalls.AccountKey, Ids.Show(Ids.ConnectAccount, account.Id)))
+        if (!StripeCalls.Says(said.Metadata, ConnectCalls.AccountKey, Ids.Show(Ids.ConnectAccount, account.Id)))
             throw new NotOursException($"account {said.Id} names another row");
-        await using (var take = database.Sql("""
+        await database.ChangeAsync("""
             update connect_account set stripe = $2, details_submitted = $3, payouts_enabled = $4, transfers = $5, due = $6,
                 disabled_reason = $7, looked_at = $8
             where id = $1 and looked_at <= $8 and (stripe is null or stripe = $2)
-            """,
+            """, token,
             account.Id, said.Id, said.DetailsSubmitted, said.PayoutsEnabled, said.Capabilities?.Transfers,
-            said.Requirements?.CurrentlyDue?.ToArray() ?? [], said.Requirements?.DisabledReason, account.ReadAt))
-            await take.ExecuteNonQueryAsync(token);
+            said.Requirements?.CurrentlyDue?.ToArray() ?? [], said.Requirements?.DisabledReason, account.ReadAt);
         Failpoint.Hit("billing.account.taken");
         return await database.ConnectAccountAsync(account.Id, token);
     }
@@ -102,9 +101,8 @@ public sealed class ConnectAccounts(NpgsqlDataSource database, ConnectCalls stri
     public async Task<ConnectAccount?> ForgetAsync(ConnectAccount account, CancellationToken token)
     {
         log.LogWarning("the account {Account} of project {Project} is not there any more", account.Stripe, account.Project);
-        await using var forget = database.Sql(
-            "update connect_account set gone_at = now() where id = $1 and gone_at is null", account.Id);
-        await forget.ExecuteNonQueryAsync(token);
+        await database.ChangeAsync(
+            "update connect_account set gone_at = now() where id = $1 and gone_at is null", token, account.Id);
         return null;
     }
 }

@@ -10,11 +10,6 @@ public sealed class ConnectCalls(ILogger<ConnectCalls> log)
     /// <summary>Members of our objects' metadata. Whoever reads an object finds our row by them.</summary>
     public const string AccountKey = "llmgateway_account", PayoutKey = "llmgateway_payout";
 
-    const string Currency = "usd";
-
-    /// <summary>Stripe's largest page.</summary>
-    const int Page = 100;
-
     /// <summary>
     /// An account that gets transfers and nothing else. In another country than ours it needs the terms of a recipient: with the full ones
     /// it could be opened and never be paid.
@@ -50,10 +45,10 @@ public sealed class ConnectCalls(ILogger<ConnectCalls> log)
     {
         var options = new AccountListOptions
         {
-            Limit = Page, Created = new DateRangeOptions { GreaterThanOrEqual = row.CreatedAt.UtcDateTime.AddMinutes(-5) },
+            Limit = StripeCalls.PageSize, Created = new DateRangeOptions { GreaterThanOrEqual = row.CreatedAt.UtcDateTime.AddMinutes(-5) },
         };
         var found = await StripeErrors.CallAsync(() => mode.Client.V1.Accounts.ListAsync(options, cancellationToken: token), log);
-        return found.Data.FirstOrDefault(one => Says(one.Metadata, AccountKey, Ids.Show(Ids.ConnectAccount, row.Id)));
+        return found.Data.FirstOrDefault(one => StripeCalls.Says(one.Metadata, AccountKey, Ids.Show(Ids.ConnectAccount, row.Id)));
     }
 
     /// <summary>Each is opened once and lives for minutes, so each call is one of its own.</summary>
@@ -72,7 +67,7 @@ public sealed class ConnectCalls(ILogger<ConnectCalls> log)
         var options = new TransferCreateOptions
         {
             Amount = payout.Cents,
-            Currency = Currency,
+            Currency = StripeCalls.Currency,
             Destination = payout.Destination,
             Description = "Payout",
             TransferGroup = Ids.Show(Ids.Payout, payout.Id),
@@ -91,18 +86,17 @@ public sealed class ConnectCalls(ILogger<ConnectCalls> log)
     /// <summary>The transfer of a payout; null when Stripe has none.</summary>
     public async Task<Transfer?> FindTransferAsync(StripeMode mode, Payout payout, CancellationToken token)
     {
-        var options = new TransferListOptions { TransferGroup = Ids.Show(Ids.Payout, payout.Id), Limit = Page };
+        var options = new TransferListOptions { TransferGroup = Ids.Show(Ids.Payout, payout.Id), Limit = StripeCalls.PageSize };
         var found = await StripeErrors.CallAsync(() => mode.Client.V1.Transfers.ListAsync(options, cancellationToken: token), log);
-        return found.Data.FirstOrDefault(one => Says(one.Metadata, PayoutKey, Ids.Show(Ids.Payout, payout.Id)));
+        return found.Data.FirstOrDefault(one => StripeCalls.Says(one.Metadata, PayoutKey, Ids.Show(Ids.Payout, payout.Id)));
     }
 
     /// <summary>The newest hundred.</summary>
     public async Task<IReadOnlyList<TransferReversal>> ReversalsAsync(StripeMode mode, string transfer, CancellationToken token) =>
         (await StripeErrors.CallAsync(
-            () => mode.Client.V1.Transfers.Reversals.ListAsync(transfer, new() { Limit = Page }, cancellationToken: token), log)).Data;
-
-    public static bool Says(IDictionary<string, string>? metadata, string key, string value) =>
-        metadata is not null && metadata.TryGetValue(key, out var said) && said == value;
+            () => mode.Client.V1.Transfers.Reversals.ListAsync(
+                transfer, new() { Limit = StripeCalls.PageSize }, cancellationToken: token),
+            log)).Data;
 
     async Task<string?> OwnCountryAsync(StripeMode mode, CancellationToken token)
     {

@@ -40,7 +40,7 @@ public sealed class ConnectEvents(
     {
         if (told.About is not { } id)
             return new("it is of no transfer");
-        var mode = modes.All.FirstOrDefault(mode => mode.Livemode == told.Livemode) ?? throw new NotYetException("this mode is not set up");
+        var mode = modes.OfLivemode(told.Livemode) ?? throw new NotYetException("this mode is not set up");
         var transfer = await ReadAsync(mode, id, token);
         if (transfer.Metadata is null || !transfer.Metadata.TryGetValue(ConnectCalls.PayoutKey, out var name))
             return new("it is of no payout of ours");
@@ -64,7 +64,7 @@ public sealed class ConnectEvents(
     }
 
     StripeMode ModeOf(bool test, bool livemode, StripeEvent told) =>
-        livemode == told.Livemode && modes.Of(test) is { } mode && mode.Livemode == livemode
+        livemode == told.Livemode && modes.Of(test, livemode) is { } mode
             ? mode
             : throw new NotOursException("our row is of the other mode");
 }

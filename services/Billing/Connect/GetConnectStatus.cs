@@ -1,4 +1,3 @@
-using System.Text.Json;
 using LlmGateway.Contracts;
 using LlmGateway.ServiceDefaults;
 using Npgsql;
@@ -35,8 +34,9 @@ public static class GetConnectStatus
         return Results.Json(
             new Answer(
                 account?.Stripe, account is { Stripe: not null, DetailsSubmitted: true }, state == AccountState.Ready,
-                PayoutRules.Shown(margin), Name(state), AccountStates.NextStep(account), account?.Due ?? [], PayoutRules.Owed(margin),
-                new(margin.InPayout), "USD", await AutomaticPayouts.ThresholdAsync(database, caller.Project, caller.Test, token),
+                PayoutRules.Shown(margin), AccountStates.Name(state), AccountStates.NextStep(account), account?.Due ?? [],
+                PayoutRules.Owed(margin), new(margin.InPayout), "USD",
+                await AutomaticPayouts.ThresholdAsync(database, caller.Project, caller.Test, token),
                 account is { Stripe: not null } ? account.LookedAt : null),
             Defaults.Json);
 
@@ -54,7 +54,4 @@ public static class GetConnectStatus
             }
         }
     }
-
-    /// <summary>As in <c>not_begun</c>.</summary>
-    public static string Name(AccountState state) => JsonNamingPolicy.SnakeCaseLower.ConvertName(state.ToString());
 }

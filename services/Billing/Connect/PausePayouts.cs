@@ -16,12 +16,11 @@ public static class PausePayouts
     static async Task<IResult> HandleAsync(Guid project, HttpContext http, NpgsqlDataSource database, CancellationToken token)
     {
         var input = await Body.ReadAsync<Request>(http);
-        await using var change = database.Sql(
+        await database.ChangeAsync(
             input.Paused
                 ? "insert into payout_pause (project, test) values ($1, $2) on conflict do nothing"
                 : "delete from payout_pause where project = $1 and test = $2",
-            project, input.Test);
-        await change.ExecuteNonQueryAsync(token);
+            token, project, input.Test);
         return Results.NoContent();
     }
 }

@@ -18,11 +18,10 @@ public sealed class EraseConsumer(NpgsqlDataSource database, DatabaseReady ready
     {
         var (told, token) = (context.Message, context.CancellationToken);
         await ready.Task.WaitAsync(token);
-        await using var owe = database.Sql("""
+        await database.ChangeAsync("""
             insert into erasure (customer, wallet) values ($1, $2)
             on conflict (customer) do update set attempts = 0, due_at = now(), done_at = null
-            """, told.Customer, told.Wallet);
-        await owe.ExecuteNonQueryAsync(token);
+            """, token, told.Customer, told.Wallet);
         erasures.Wake();
     }
 }

@@ -19,7 +19,8 @@ public sealed class Erasures(
     /// <summary>It is somebody else's after the first, and twice as late after each attempt that was in vain.</summary>
     static readonly TimeSpan FirstPause = TimeSpan.FromMinutes(1), LongestPause = TimeSpan.FromDays(1);
 
-    static readonly TimeSpan Patience = TimeSpan.FromSeconds(50);
+    /// <summary>Shorter than the first pause: nobody else begins meanwhile.</summary>
+    static readonly TimeSpan ErasingTimeout = TimeSpan.FromSeconds(50);
 
     readonly WakeSignal _owed = new();
 
@@ -57,10 +58,10 @@ public sealed class Erasures(
     /// <summary>One that cannot be erased now keeps no other from it.</summary>
     async Task TryEraseAsync(Owed owed, CancellationToken stopping)
     {
-        using var patience = stopping.WithTimeout(Patience);
+        using var limit = stopping.WithTimeout(ErasingTimeout);
         try
         {
-            await EraseAsync(owed, patience.Token);
+            await EraseAsync(owed, limit.Token);
         }
         catch (Exception e) when (!stopping.IsCancellationRequested)
         {
@@ -81,7 +82,7 @@ public sealed class Erasures(
         var holders = await HoldersAsync(owed, token);
         foreach (var holder in holders)
         {
-            var mode = modes.All.FirstOrDefault(one => one.Livemode == holder.Livemode)
+            var mode = modes.OfLivemode(holder.Livemode)
                 ?? throw new InvalidOperationException($"{holder.Customer} is of a mode of Stripe's that is not set up");
             await stripe.DeleteCustomerAsync(mode, holder.Customer, token);
             Failpoint.Hit("billing.erasure.deleted");
@@ -92,9 +93,9 @@ public sealed class Erasures(
     /// <summary>Ends what charges by itself. True while a payment of it is under way: its end is looked for by Stripe's customer.</summary>
     async Task<bool> IsChargedAsync(Owed owed, CancellationToken token)
     {
-        await using (var off = database.Sql(
-            "update auto_top_up set status = 'off', reason = null, due_at = now() where wallet = $1 and status <> 'off'", owed.Wallet))
-            await off.ExecuteNonQueryAsync(token);
+        await database.ChangeAsync(
+            "update auto_top_up set status = 'off', reason = null, due_at = now() where wallet = $1 and status <> 'off'", token,
+            owed.Wallet);
         await using var query = database.Sql("""
             select exists (
                 select from payment where wallet = $1 and crossing is not null and status in ('new', 'open', 'processing'))

@@ -44,7 +44,7 @@ public sealed class EventHandling(
             return new("it is of no payment intent");
         if (await FindAsync(intent, told.Livemode, token) is not { } payment)
             return new("it is of no payment of ours");
-        if (payment.Livemode != told.Livemode || modes.Of(payment.Test) is not { } mode || mode.Livemode != told.Livemode)
+        if (payment.Livemode != told.Livemode || modes.Of(payment.Test, payment.Livemode) is not { } mode)
             throw new NotOursException("the payment is of the other mode");
         var said = await stripe.IntentAsync(mode, intent, token);
         payment = await intents.TakeAsync(payment, said, token);
@@ -74,7 +74,7 @@ public sealed class EventHandling(
     }
 
     StripeMode ModeOf(bool livemode) =>
-        modes.All.FirstOrDefault(mode => mode.Livemode == livemode) ?? throw new NotYetException("this mode is not set up");
+        modes.OfLivemode(livemode) ?? throw new NotYetException("this mode is not set up");
 
     /// <summary>
     /// The row that knows the intent. Its transaction may not be over when Stripe tells of it: then the intent names it. Null: the intent

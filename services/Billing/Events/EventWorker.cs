@@ -127,12 +127,11 @@ public sealed class EventWorker(
     /// <summary>Of a card nothing is kept that nothing follows from: such a body has its owner's name, mail and addresses.</summary>
     async Task MarkAsync(Waiting waiting, string status, string? reason, CancellationToken token)
     {
-        await using var mark = database.Sql("""
+        await database.ChangeAsync("""
             update stripe_event set status = $3, reason = $4,
                 body = case when $3 <> 'parked' and type like 'payment\_method.%' then '' else body end
             where id = $1 and livemode = $2
-            """, waiting.Id, waiting.Livemode, status, reason);
-        await mark.ExecuteNonQueryAsync(token);
+            """, token, waiting.Id, waiting.Livemode, status, reason);
     }
 
     /// <summary>While something is away, an event waits and is not counted as tried: it is never parked for that.</summary>
@@ -147,11 +146,10 @@ public sealed class EventWorker(
         }
         if (e is not NotYetException && !outage)
             log.LogError(e, "event {Id} of Stripe cannot be handled yet", waiting.Id);
-        await using var postpone = database.Sql(
-            "update stripe_event set next_at = now() + $3, attempts = $4, outages = $5, reason = $6 where id = $1 and livemode = $2",
+        await database.ChangeAsync(
+            "update stripe_event set next_at = now() + $3, attempts = $4, outages = $5, reason = $6 where id = $1 and livemode = $2", token,
             waiting.Id, waiting.Livemode, outage ? PauseInOutage(waiting.Outages + 1) : PauseAfter(waiting.Attempts),
             outage ? waiting.Attempts - 1 : waiting.Attempts, outage ? waiting.Outages + 1 : 0, e.Message);
-        await postpone.ExecuteNonQueryAsync(token);
     }
 
     /// <summary>What our key may not do it may not do later, unless a person changes that: such an event is parked in the end.</summary>

@@ -81,17 +81,16 @@ public static class ReceiveEvent
     /// <returns>False when it was here.</returns>
     public static async Task<bool> KeepAsync(NpgsqlDataSource database, StripeEvent told, byte[] body, CancellationToken token)
     {
-        await using var insert = database.Sql("""
+        return await database.ChangeAsync("""
             insert into stripe_event (id, livemode, account, type, api_version, created, body, about, intent, holder, owner)
             values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $11, coalesce(
                 (select organization from payment where intent = $9),
                 (select organization from connect_account where stripe = $3),
                 $10))
             on conflict (id, livemode) do nothing
-            """,
+            """, token,
             told.Id, told.Livemode, told.Account, told.Type, told.ApiVersion, told.Created, body, told.About, told.Intent,
-            OwnerPlaces.Nobody, told.Holder);
-        return await insert.ExecuteNonQueryAsync(token) == 1;
+            OwnerPlaces.Nobody, told.Holder) == 1;
     }
 
     /// <summary>The bytes as they came; null when there are too many.</summary>

@@ -10,11 +10,10 @@ public static class RetryEvents
 
     static async Task<IResult> RetryAsync(HttpContext http, NpgsqlDataSource database, EventWorker worker, CancellationToken token)
     {
-        await using var retry = database.Sql("""
+        var count = await database.ChangeAsync("""
             update stripe_event set status = 'waiting', attempts = 0, outages = 0, next_at = now()
             where status = 'parked' or (status = 'waiting' and (attempts > 1 or outages > 1))
-            """);
-        var count = await retry.ExecuteNonQueryAsync(token);
+            """, token);
         worker.Wake();
         return http.WantsText()
             ? PlainText.Of(true, [$"Put back: {count}."])

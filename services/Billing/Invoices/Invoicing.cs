@@ -67,12 +67,11 @@ public sealed class Invoicing(
     /// <summary>Twice as late after each attempt: what cannot be made now keeps its place from nobody.</summary>
     async Task PostponeAsync(Guid posting, CancellationToken token)
     {
-        await using var postpone = database.Sql($"""
+        await database.ChangeAsync($"""
             update posting set document_attempts = document_attempts + 1,
                 document_at = now() + {Database.Pause("interval '5 seconds'", "interval '1 hour'", "document_attempts")}
             where id = $1 and not documented
-            """, posting);
-        await postpone.ExecuteNonQueryAsync(token);
+            """, token, posting);
     }
 
     async Task<List<Booked>> BookedAsync(CancellationToken token)
@@ -219,12 +218,11 @@ public sealed class Invoicing(
     {
         if (payment.TaxCalculation is not { } id)
             return [];
-        var mode = modes.Of(payment.Test) is { } known && known.Livemode == payment.Livemode
-            ? known
-            : throw new InvalidOperationException($"payment {payment.Id:N} is of a mode of Stripe's that is not set up");
+        var mode = modes.Of(payment.Test, payment.Livemode)
+            ?? throw new InvalidOperationException($"payment {payment.Id:N} is of a mode of Stripe's that is not set up");
         var calculation = await stripe.TaxCalculationAsync(mode, id, token);
         // On a document that never changes, they must be those of what was paid.
-        if (calculation.Currency != "usd" || calculation.AmountTotal != payment.Cents)
+        if (calculation.Currency != StripeCalls.Currency || calculation.AmountTotal != payment.Cents)
             throw new InvalidOperationException(
                 $"tax calculation {id} is of {calculation.AmountTotal} {calculation.Currency}, and its payment of {payment.Cents} usd");
         return [.. calculation.TaxBreakdown.Select(tax => new TaxLine(

@@ -2,7 +2,6 @@ using System.Text.Json;
 using System.Text.Json.Serialization;
 using LlmGateway.Contracts;
 using LlmGateway.ServiceDefaults;
-using MimeKit;
 using Npgsql;
 
 namespace LlmGateway.Billing;
@@ -55,10 +54,16 @@ public static class PutSeller
     static async Task<IResult> GetAsync(HttpContext http, NpgsqlDataSource database, CancellationToken token)
     {
         var caller = http.Backend();
-        Seller? seller;
-        await using (var connection = await database.OpenConnectionAsync(token))
-            seller = await FindAsync(connection, caller, token);
-        return seller is null ? Problems.NotFound("seller") : await ShowAsync(seller, caller, database, token);
+        return await FindAsync(database, caller, token) is { } seller
+            ? await ShowAsync(seller, caller, database, token)
+            : Problems.NotFound("seller");
+    }
+
+    /// <summary>Null when nobody has said it.</summary>
+    public static async Task<Seller?> FindAsync(NpgsqlDataSource database, Principal caller, CancellationToken token)
+    {
+        await using var connection = await database.OpenConnectionAsync(token);
+        return await FindAsync(connection, caller, token);
     }
 
     static async Task<Seller?> FindAsync(NpgsqlConnection connection, Principal caller, CancellationToken token)
@@ -93,7 +98,8 @@ public static class PutSeller
         ?? (input.Address.Trim().Split('\n').Length > MaxAddressLines
             ? Problems.Invalid("address", $"'address' may have at most {MaxAddressLines} lines.") : null)
         ?? (input.TaxId is { } id ? Text("taxId", id, MaxTaxId) : null)
-        ?? (input.Email is { } email && !IsAddress(email) ? Problems.Invalid("email", "'email' must be one mail address.") : null)
+        ?? (input.Email is { } email && !MailSettings.IsAddress(email)
+            ? Problems.Invalid("email", "'email' must be one mail address.") : null)
         ?? (input.TimeZone is { } zone && !Cycles.IsZone(zone)
             ? Problems.Invalid("timeZone", "'timeZone' must be an IANA name, as in Europe/Berlin.") : null);
 
@@ -101,9 +107,4 @@ public static class PutSeller
         string.IsNullOrWhiteSpace(value) || value.Length > most || value.Any(char.IsControl)
             ? Problems.Invalid(name, $"'{name}' must have 1 to {most} characters, and none that controls a printer.")
             : null;
-
-    /// <summary>An address alone, without a name beside it, as the sender of mail reads it: others would take more.</summary>
-    public static bool IsAddress(string text) =>
-        text.Length <= 254 && !text.Any(char.IsControl) && MailboxAddress.TryParse(text, out var address) && address.Address == text
-            && address.Domain.Length > 0;
 }

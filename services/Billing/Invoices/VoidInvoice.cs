@@ -1,4 +1,3 @@
-using System.Text.Json;
 using LlmGateway.Contracts;
 using LlmGateway.ServiceDefaults;
 using Npgsql;
@@ -28,7 +27,8 @@ public static class VoidInvoice
             return Problems.Invalid("reason", $"'reason' must have 1 to {MaxReason} characters, and no control characters.");
         if (await FindAsync(database, caller, id, token) is not { } wrong)
             return Problems.NotFound("invoice");
-        if (await SellerAsync(database, caller, token) is { } seller
+        // Where a document is, somebody has said who sells.
+        if (await PutSeller.FindAsync(database, caller, token) is { } seller
             && await invoicing.ReplaceAsync(wrong, seller, input.Reason, caller.Actor(), AuditAsync, token) is { } refused)
             return refused;
         return Results.Json((await FindAsync(database, caller, id, token))!.Show(), Defaults.Json);
@@ -50,14 +50,4 @@ public static class VoidInvoice
             "i.id = $1 and i.project = $2 and i.test = $3", token, which, caller.Project, caller.Test) is [var document]
             ? document
             : null;
-
-    /// <summary>Where a document is, somebody has said who sells.</summary>
-    static async Task<Seller?> SellerAsync(NpgsqlDataSource database, Principal caller, CancellationToken token)
-    {
-        await using var query = database.Sql(
-            "select content from seller where project = $1 and test = $2", caller.Project, caller.Test);
-        return await query.ExecuteScalarAsync(token) is string content
-            ? JsonSerializer.Deserialize<Seller>(content, Defaults.Json)
-            : null;
-    }
 }

@@ -1,5 +1,6 @@
 using LlmGateway.ServiceDefaults;
 using MailKit.Security;
+using MimeKit;
 
 namespace LlmGateway.Billing;
 
@@ -19,7 +20,7 @@ public sealed record MailSettings(MailServer? Server)
         if (builder.Configuration["Mail:Host"] is not { Length: > 0 } host)
             return new((MailServer?)null);
         var from = builder.Setting("Mail:From");
-        if (from.Length > 0 && !PutSeller.IsAddress(from))
+        if (from.Length > 0 && !IsAddress(from))
             builder.Wrong($"Mail:From is '{from}', but must be one mail address");
         var user = builder.Configuration["Mail:User"] is { Length: > 0 } name ? name : null;
         var password = user is null ? null : builder.Setting("Mail:Password");
@@ -28,6 +29,11 @@ public sealed record MailSettings(MailServer? Server)
             builder.Wrong("Mail:Tls is 'none', so Mail:User and Mail:Password would be read by everybody on the way");
         return new(new MailServer(host, builder.Count("Mail:Port", atLeast: 1) ?? DefaultPort, tls, user, password, from));
     }
+
+    /// <summary>An address alone, without a name beside it, as the sender of mail reads it: others would take more.</summary>
+    public static bool IsAddress(string text) =>
+        text.Length <= 254 && !text.Any(char.IsControl) && MailboxAddress.TryParse(text, out var address) && address.Address == text
+            && address.Domain.Length > 0;
 
     /// <summary>Encryption is never given up because a server does not offer it.</summary>
     static SecureSocketOptions Tls(WebApplicationBuilder builder, string? text)

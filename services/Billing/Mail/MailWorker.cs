@@ -141,7 +141,7 @@ public sealed class MailWorker(
             return new(waiting.Id, waiting.To!, waiting.Subject, waiting.Body);
         try
         {
-            if (await sessions.ProfileAsync(customer, limit) is { Email: { } to } profile && PutSeller.IsAddress(to))
+            if (await sessions.ProfileAsync(customer, limit) is { Email: { } to } profile && MailSettings.IsAddress(to))
                 return new(waiting.Id, to, waiting.Subject, CustomerText.WithSender(waiting.Body, profile.Project));
             await MarkAsync(waiting.Id, "failed", "the customer has no mail address", stopping);
         }
@@ -165,10 +165,9 @@ public sealed class MailWorker(
 
     async Task MarkAsync(Guid id, string status, string? reason, CancellationToken token)
     {
-        await using var mark = database.Sql(
-            "update mail set status = $2, reason = $3, sent_at = case when $2 = 'sent' then now() end where id = $1", id, status,
+        await database.ChangeAsync(
+            "update mail set status = $2, reason = $3, sent_at = case when $2 = 'sent' then now() end where id = $1", token, id, status,
             reason);
-        await mark.ExecuteNonQueryAsync(token);
     }
 
     async Task PostponeAsync(Waiting mail, string reason, CancellationToken token)
@@ -179,9 +178,8 @@ public sealed class MailWorker(
             await MarkAsync(mail.Id, "failed", reason, token);
             return;
         }
-        await using var postpone = database.Sql(
-            "update mail set next_at = now() + $2, reason = $3 where id = $1", mail.Id, PauseAfter(mail.Attempts), reason);
-        await postpone.ExecuteNonQueryAsync(token);
+        await database.ChangeAsync(
+            "update mail set next_at = now() + $2, reason = $3 where id = $1", token, mail.Id, PauseAfter(mail.Attempts), reason);
     }
 
     public static TimeSpan PauseAfter(int attempts) =>

@@ -14,8 +14,6 @@ public sealed class NotOursException(string reason) : Exception(reason);
 /// </summary>
 public sealed class Intents(NpgsqlDataSource database, OutboxSignal outbox, TimeProvider time)
 {
-    const string Currency = "usd";
-
     /// <summary>
     /// Takes over the state. Of a payment that has succeeded, the ledger's post is written with it, once for ever:
     /// <see cref="Postings"/> books it.
@@ -81,17 +79,14 @@ public sealed class Intents(NpgsqlDataSource database, OutboxSignal outbox, Time
     {
         Require(intent.Livemode == payment.Livemode, "it is of the other mode");
         Require(intent.Amount == payment.Cents, $"its amount is {intent.Amount} and not {payment.Cents}");
-        Require(intent.Currency == Currency, $"its currency is {intent.Currency}");
+        Require(intent.Currency == StripeCalls.Currency, $"its currency is {intent.Currency}");
         Require(
             intent.Status != "succeeded" || intent.AmountReceived == payment.Cents,
             $"{intent.AmountReceived} was received of {payment.Cents}");
-        Require(Says(intent, StripeCalls.PaymentKey, Ids.Show(Ids.Payment, payment.Id)), "it names another payment");
-        Require(Says(intent, StripeCalls.WalletKey, Ids.Show(Ids.Wallet, payment.Wallet)), "it names another wallet");
+        Require(StripeCalls.Says(intent.Metadata, StripeCalls.PaymentKey, Ids.Show(Ids.Payment, payment.Id)), "it names another payment");
+        Require(StripeCalls.Says(intent.Metadata, StripeCalls.WalletKey, Ids.Show(Ids.Wallet, payment.Wallet)), "it names another wallet");
         Require(payment.OffSession is null || intent.CustomerId == payment.OffSession.Holder, "it is of another customer");
     }
-
-    static bool Says(PaymentIntent intent, string key, string value) =>
-        intent.Metadata is { } said && said.TryGetValue(key, out var found) && found == value;
 
     static void Require(bool holds, string otherwise)
     {

@@ -69,6 +69,9 @@ public sealed record Payment(
     };
 }
 
+/// <summary>Why a payment or a payout has failed, as callers get it.</summary>
+public sealed record Failure(string Code, string? Message);
+
 /// <summary>A payment with a saved card, because a wallet fell below its mark.</summary>
 /// <param name="Crossing">Which fall of the wallet it answers.</param>
 /// <param name="Attempt">Counted from 1 for each fall: a decline does not give its number back.</param>
@@ -116,14 +119,13 @@ public static class PaymentRows
     /// <summary>False when the wallet has a purchase that is not over.</summary>
     public static async Task<bool> TryAddAsync(this NpgsqlDataSource database, Payment payment, CancellationToken token)
     {
-        await using var insert = database.Sql("""
+        return await database.ChangeAsync("""
             insert into payment (id, organization, project, customer, wallet, test, livemode, amount, cents, net, margin, fee)
             values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
             on conflict (wallet) where status in ('new', 'open', 'processing') and crossing is null do nothing
-            """,
+            """, token,
             payment.Id, payment.Organization, payment.Project, payment.Customer, payment.Wallet, payment.Test, payment.Livemode,
-            payment.Amount, payment.Cents, payment.Parts.Net, payment.Parts.Margin, payment.Parts.Fee);
-        return await insert.ExecuteNonQueryAsync(token) == 1;
+            payment.Amount, payment.Cents, payment.Parts.Net, payment.Parts.Margin, payment.Parts.Fee) == 1;
     }
 
     /// <summary>

@@ -12,8 +12,6 @@ public static class ListPayouts
 {
     const int DefaultPage = 20, MaxPage = 100;
 
-    public sealed record Failure(string Code, string? Message);
-
     /// <param name="Status">
     /// <c>pending</c> (reserved, and Stripe's answer is not clear), <c>paid</c>, <c>failed</c> (earned again), <c>reversed</c> (paid, and
     /// all of it came back).

@@ -81,13 +81,12 @@ public static class PayoutRows
         this NpgsqlDataSource database, Guid id, ConnectAccount account, long cents, DateOnly? automatic, string actor,
         CancellationToken token)
     {
-        await using var insert = database.Sql("""
+        return await database.ChangeAsync("""
             insert into payout (id, account, organization, project, test, livemode, destination, cents, automatic, actor)
             values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) on conflict do nothing
-            """,
+            """, token,
             id, account.Id, account.Organization, account.Project, account.Test, account.Livemode, account.Stripe!, cents,
-            automatic, actor);
-        return await insert.ExecuteNonQueryAsync(token) == 1;
+            automatic, actor) == 1;
     }
 
     /// <summary>

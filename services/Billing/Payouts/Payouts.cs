@@ -13,8 +13,6 @@ namespace LlmGateway.Billing;
 public sealed class Payouts(
     NpgsqlDataSource database, LedgerClient ledger, ConnectCalls stripe, StripeModes modes, OutboxSignal outbox, TimeProvider time)
 {
-    const string Currency = "usd";
-
     /// <summary>Brings a payout as far as it goes now. An outage surfaces as an exception, and leaves it where it is.</summary>
     /// <param name="again">Stripe may have been asked for its transfer before.</param>
     public async Task<Payout> AdvanceAsync(Guid id, bool again, CancellationToken token)
@@ -22,7 +20,7 @@ public sealed class Payouts(
         var payout = await RowAsync(id, token);
         if (payout is { Status: Payout.New } or { Status: Payout.Refused, Settled: false })
             payout = await ReserveAsync(payout, again, token);
-        if (payout.Status == Payout.Reserved && modes.Of(payout.Test) is { } mode && mode.Livemode == payout.Livemode)
+        if (payout.Status == Payout.Reserved && modes.Of(payout.Test, payout.Livemode) is { } mode)
             payout = await TransferAsync(mode, payout, again, token);
         return await SettleAsync(payout, token);
     }
@@ -47,8 +45,7 @@ public sealed class Payouts(
     /// <summary>The ledger has the payout's end.</summary>
     async Task<Payout> EndAsync(Payout payout, CancellationToken token)
     {
-        await using var settle = database.Sql("update payout set settled = true where id = $1", payout.Id);
-        await settle.ExecuteNonQueryAsync(token);
+        await database.ChangeAsync("update payout set settled = true where id = $1", token, payout.Id);
         return payout with { Settled = true };
     }
 
@@ -57,8 +54,8 @@ public sealed class Payouts(
         var transfer = again || !payout.IsYoung ? await stripe.FindTransferAsync(mode, payout, token) : null;
         if (transfer is null && !payout.IsYoung)
             return !payout.IsOld ? payout : await MoveAsync(
-                payout, Payout.Reserved, Payout.Failed, token, code: "no_answer",
-                failure: "Stripe gave no answer for a day and knows nothing of it.");
+                payout, Payout.Reserved, Payout.Failed, token, code: StripeRefusalException.NoAnswer,
+                failure: StripeErrors.Say(StripeRefusalException.NoAnswer));
         try
         {
             transfer ??= await stripe.CreateTransferAsync(mode, payout, token);
@@ -82,12 +79,9 @@ public sealed class Payouts(
             throw new NotOursException($"transfer {transfer.Id} is of a payout that is {payout.Status} ({payout.Transfer ?? "none"})");
         if (transfer.AmountReversed > payout.Reversed)
             foreach (var reversal in await stripe.ReversalsAsync(mode, transfer.Id, token))
-            {
-                await using var insert = database.Sql(
-                    "insert into payout_reversal (id, payout, cents) values ($1, $2, $3) on conflict (id) do nothing",
+                await database.ChangeAsync(
+                    "insert into payout_reversal (id, payout, cents) values ($1, $2, $3) on conflict (id) do nothing", token,
                     reversal.Id, payout.Id, reversal.Amount);
-                await insert.ExecuteNonQueryAsync(token);
-            }
         return await SettleAsync(payout, token);
     }
 
@@ -96,10 +90,10 @@ public sealed class Payouts(
     {
         Require(transfer.Livemode == payout.Livemode, "it is of the other mode");
         Require(transfer.Amount == payout.Cents, $"its amount is {transfer.Amount} and not {payout.Cents}");
-        Require(transfer.Currency == Currency, $"its currency is {transfer.Currency}");
+        Require(transfer.Currency == StripeCalls.Currency, $"its currency is {transfer.Currency}");
         Require(transfer.DestinationId == payout.Destination, $"it went to {transfer.DestinationId}");
         Require(
-            ConnectCalls.Says(transfer.Metadata, ConnectCalls.PayoutKey, Ids.Show(Ids.Payout, payout.Id)), "it names another payout");
+            StripeCalls.Says(transfer.Metadata, ConnectCalls.PayoutKey, Ids.Show(Ids.Payout, payout.Id)), "it names another payout");
 
         void Require(bool holds, string otherwise)
         {
@@ -124,8 +118,7 @@ public sealed class Payouts(
         {
             await MustBookAsync(
                 payout, Ids.Derive(payout.Id, reversal), PayoutPost.PayoutReversed, cents * Quote.NanosPerCent, token);
-            await using var note = database.Sql("update payout_reversal set booked = true where id = $1", reversal);
-            await note.ExecuteNonQueryAsync(token);
+            await database.ChangeAsync("update payout_reversal set booked = true where id = $1", token, reversal);
         }
         return await RowAsync(payout.Id, token);
     }

@@ -105,7 +105,7 @@ public static class StartPayout
     {
         AccountState.Ready => null,
         AccountState.NotBegun or AccountState.Incomplete => Problems.Invalid("accountId", Reason(account)) with { Code = "not_onboarded" },
-        var state => Problems.Conflict($"account_{GetConnectStatus.Name(state)}", Reason(account), "accountId"),
+        var state => Problems.Conflict($"account_{AccountStates.Name(state)}", Reason(account), "accountId"),
     };
 
     static string Reason(ConnectAccount? account) =>

@@ -83,10 +83,9 @@ public sealed class Redemptions(NpgsqlDataSource database, LedgerClient ledger)
             return answer.Outcome;
         if (answer.Outcome is not (PaymentOutcome.Done or PaymentOutcome.Expired))
             throw new InvalidOperationException($"redemption {redemption.Id:N} is not booked: {answer.Outcome}");
-        await using var mark = database.Sql(
-            "update redemption set status = $2 where id = $1 and status = 'claimed'", redemption.Id,
+        await database.ChangeAsync(
+            "update redemption set status = $2 where id = $1 and status = 'claimed'", token, redemption.Id,
             answer.Outcome == PaymentOutcome.Done ? Redemption.Booked : Redemption.Expired);
-        await mark.ExecuteNonQueryAsync(token);
         return answer.Outcome;
     }
 

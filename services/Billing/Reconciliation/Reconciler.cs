@@ -13,12 +13,7 @@ namespace LlmGateway.Billing;
 /// <param name="Postings">Posts that waited for the ledger.</param>
 /// <param name="Payouts">Payouts under way that were brought further, and those that were due by themselves.</param>
 /// <param name="Failed">What could not be brought further; the log says why, and the next round tries it again.</param>
-public sealed record Reconciled(int Events, int Payments, int Refunds, int Postings, int Payouts, int Failed)
-{
-    public static Reconciled operator +(Reconciled a, Reconciled b) => new(
-        a.Events + b.Events, a.Payments + b.Payments, a.Refunds + b.Refunds, a.Postings + b.Postings, a.Payouts + b.Payouts,
-        a.Failed + b.Failed);
-}
+public sealed record Reconciled(int Events, int Payments, int Refunds, int Postings, int Payouts, int Failed);
 
 /// <summary>
 /// Heals what webhooks do not bring. Each minute it reads Stripe's own list of events since it last did, and stores those that never came;
@@ -165,11 +160,10 @@ public sealed class Reconciler(
 
     async Task NoteAsync(StripeMode mode, DateTimeOffset until, CancellationToken token)
     {
-        await using var note = database.Sql("""
+        await database.ChangeAsync("""
             insert into events_read (livemode, until) values ($1, $2)
             on conflict (livemode) do update set until = greatest(events_read.until, excluded.until)
-            """, mode.Livemode, until);
-        await note.ExecuteNonQueryAsync(token);
+            """, token, mode.Livemode, until);
     }
 
     async Task<int> AskAfterPaymentsAsync(TimeSpan since, Failures failed, CancellationToken token)
@@ -220,8 +214,7 @@ public sealed class Reconciler(
         var under = await database.RefundsUnderWayAsync(since, MaxRefunds, token);
         foreach (var refund in under)
         {
-            await using (var look = database.Sql("update refund set looked_at = now() where id = $1", refund.Id))
-                await look.ExecuteNonQueryAsync(token);
+            await database.ChangeAsync("update refund set looked_at = now() where id = $1", token, refund.Id);
             var payment = (await database.PaymentAsync(refund.Payment, token))!;
             // Each is asked for in its turn: one that Stripe has no answer to must not keep the others from theirs.
             await UnlessItFailsAsync(() => refunds.AdvanceAsync(payment, refund.Id, token), NameOf(payment.Id), failed, token);

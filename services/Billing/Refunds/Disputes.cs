@@ -71,7 +71,7 @@ public sealed class Disputes(
             return;
         var state = await ledger.StateAsync(payment.Wallet, token);
         // A wallet that we do not hold now was let go by its owner after disputes that were lost before: those hold it no longer.
-        await ChangeAsync("""
+        await database.ChangeAsync("""
             with let_go as (
                 update dispute other set froze = false from payment p, dispute this
                 where this.id = $1 and this.froze is null and not $2 and p.id = other.payment and p.wallet = $3
@@ -80,7 +80,7 @@ public sealed class Disputes(
             """, token, dispute.Id, state is { FrozenForDispute: true }, payment.Wallet);
         Failpoint.Hit("billing.dispute.noted");
         await ledger.SetFrozenAsync(payment.Wallet, frozen: true, token);
-        await ChangeAsync("update dispute set frozen = true where id = $1", token, dispute.Id);
+        await database.ChangeAsync("update dispute set frozen = true where id = $1", token, dispute.Id);
     }
 
     /// <summary>Unless another one holds the wallet. Once: what we freeze for the next one stays frozen.</summary>
@@ -97,7 +97,7 @@ public sealed class Disputes(
         if (!mayLetGo)
             return;
         await ledger.SetFrozenAsync(payment.Wallet, frozen: false, token);
-        await ChangeAsync("update dispute set froze = false where id = $1", token, dispute.Id);
+        await database.ChangeAsync("update dispute set froze = false where id = $1", token, dispute.Id);
     }
 
     /// <summary>
@@ -117,11 +117,5 @@ public sealed class Disputes(
     {
         await using var query = database.Sql(sql, values);
         return await query.ExecuteScalarAsync(token) is true;
-    }
-
-    async Task ChangeAsync([StringSyntax("sql")] string sql, CancellationToken token, params object?[] values)
-    {
-        await using var change = database.Sql(sql, values);
-        await change.ExecuteNonQueryAsync(token);
     }
 }

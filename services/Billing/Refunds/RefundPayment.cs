@@ -34,7 +34,7 @@ public static class RefundPayment
             || (payment.Wallet, payment.Project, payment.Test) != (wallet, caller.Project, caller.Test))
             return Problems.NotFound("payment") with { Param = "payment" };
         var refund = Idempotency.EffectId(http, caller, $"/v1/wallets/{Ids.Show(Ids.Wallet, wallet)}/refunds");
-        if (modes.Of(payment.Test)?.Livemode != payment.Livemode)
+        if (modes.Of(payment.Test, payment.Livemode) is null)
             return StartTopUp.NotSetUp(payment.Test);
         if (await database.RefundAsync(refund, token) is { } known)
         {

@@ -44,13 +44,12 @@ public sealed class Refunds(NpgsqlDataSource database, StripeCalls stripe, Strip
 
     /// <summary>It has the id of a row of ours that does not know its refund yet.</summary>
     static bool IsAskedFor(Refund row, global::Stripe.Refund refund) =>
-        row.Stripe is null && row.Cents == refund.Amount && refund.Metadata is { } said
-        && said.TryGetValue(StripeCalls.RefundKey, out var id) && id == Ids.Show(Ids.Refund, row.Id);
+        row.Stripe is null && row.Cents == refund.Amount
+        && StripeCalls.Says(refund.Metadata, StripeCalls.RefundKey, Ids.Show(Ids.Refund, row.Id));
 
     /// <summary>
     /// Of a refund that we know from Stripe; before that, "failed" is our own word, and Stripe's counts. What failed or was cancelled stays
-    /// so. What succeeded may still fail, days later, and is
-    /// never pending again.
+    /// so. What succeeded may still fail, days later, and is never pending again.
     /// </summary>
     public static string Forward(string from, string to) => from switch
     {
@@ -66,8 +65,7 @@ public sealed class Refunds(NpgsqlDataSource database, StripeCalls stripe, Strip
     public async Task AdvanceAsync(Payment payment, Guid id, CancellationToken token)
     {
         await postings.BookWaitingAsync(payment, token);
-        if (await database.RefundAsync(id, token) is not { } refund || modes.Of(payment.Test) is not { } mode
-            || mode.Livemode != payment.Livemode)
+        if (await database.RefundAsync(id, token) is not { } refund || modes.Of(payment.Test, payment.Livemode) is not { } mode)
             return;
         if (refund.Stripe is { } known)
             await TakeAsync(payment, await stripe.RefundAsync(mode, known, token), token);

@@ -14,7 +14,9 @@ public sealed class EndpointVersions(StripeModes modes, ILogger<EndpointVersions
             try
             {
                 var found = await StripeErrors.CallAsync(
-                    () => mode.Client.V1.WebhookEndpoints.ListAsync(new() { Limit = 100 }, cancellationToken: stoppingToken), log);
+                    () => mode.Client.V1.WebhookEndpoints.ListAsync(
+                        new() { Limit = StripeCalls.PageSize }, cancellationToken: stoppingToken),
+                    log);
                 foreach (var warning in Warnings(mode.Name, found.Data.Select(one => (one.Url, (string?)one.ApiVersion))))
                     log.LogWarning("{Warning}", warning);
             }

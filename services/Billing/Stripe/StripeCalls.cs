@@ -5,8 +5,9 @@ using Stripe;
 namespace LlmGateway.Billing;
 
 /// <summary>
-/// Everything that we ask of Stripe. Each POST has the key of the row that it is for: one intention, one key, for life. Stripe forgets keys
-/// after a day, so nobody repeats one that is older (<see cref="KeyLife"/>).
+/// Everything that we ask of Stripe. A POST that makes something has the key of the row that it is for: one intention, one key, for life.
+/// Stripe forgets keys after a day, so nobody repeats one that is older (<see cref="KeyLife"/>). What may be done twice, such as a
+/// cancellation, has a key for each call.
 /// </summary>
 public sealed class StripeCalls(ILogger<StripeCalls> log)
 {
@@ -17,10 +18,11 @@ public sealed class StripeCalls(ILogger<StripeCalls> log)
     public const string PaymentKey = "llmgateway_payment", WalletKey = "llmgateway_wallet", RefundKey = "llmgateway_refund",
         SetupKey = "llmgateway_setup";
 
-    const string Currency = "usd";
+    /// <summary>Of all that is paid, refunded and transferred.</summary>
+    public const string Currency = "usd";
 
     /// <summary>Stripe's most.</summary>
-    const int PageSize = 100;
+    public const int PageSize = 100;
 
     const int MaxRefunds = 1000, MaxMethods = 1000;
 
@@ -56,11 +58,11 @@ public sealed class StripeCalls(ILogger<StripeCalls> log)
     /// <summary>The payment's intent among the newest hundred of its holder. Null: it is not there, or not listed yet.</summary>
     public async Task<PaymentIntent?> FindIntentAsync(StripeMode mode, Payment payment, string holder, CancellationToken token)
     {
-        var options = new PaymentIntentListOptions { Customer = holder, Limit = 100 };
+        var options = new PaymentIntentListOptions { Customer = holder, Limit = PageSize };
         var newest = await StripeErrors.CallAsync(
             () => mode.Client.V1.PaymentIntents.ListAsync(options, cancellationToken: token), log);
         var name = Ids.Show(Ids.Payment, payment.Id);
-        return newest.Data.Find(intent => intent.Metadata?.GetValueOrDefault(PaymentKey) == name);
+        return newest.Data.Find(intent => Says(intent.Metadata, PaymentKey, name));
     }
 
     public Task<global::Stripe.Customer> CreateCustomerAsync(StripeMode mode, Guid key, WalletOwner owner, CancellationToken token)
@@ -163,7 +165,8 @@ public sealed class StripeCalls(ILogger<StripeCalls> log)
     /// <summary>The newest hundred attempts to pay an intent.</summary>
     public async Task<IReadOnlyList<global::Stripe.Charge>> ChargesAsync(StripeMode mode, string intent, CancellationToken token) =>
         (await StripeErrors.CallAsync(
-            () => mode.Client.V1.Charges.ListAsync(new() { PaymentIntent = intent, Limit = 100 }, cancellationToken: token), log)).Data;
+            () => mode.Client.V1.Charges.ListAsync(
+                new() { PaymentIntent = intent, Limit = PageSize }, cancellationToken: token), log)).Data;
 
     public Task<PaymentIntent> IntentAsync(StripeMode mode, string id, CancellationToken token) =>
         StripeErrors.CallAsync(() => mode.Client.V1.PaymentIntents.GetAsync(id, cancellationToken: token), log);
@@ -222,6 +225,12 @@ public sealed class StripeCalls(ILogger<StripeCalls> log)
         using var json = JsonDocument.Parse(page.StripeResponse.Content);
         return ([.. json.RootElement.GetProperty("data").EnumerateArray().Select(one => one.Clone())], page.HasMore);
     }
+
+    /// <summary>Whether an object of Stripe's names a row of ours.</summary>
+    /// <param name="key">As <see cref="PaymentKey"/>.</param>
+    /// <param name="value">The row's id, as it is shown.</param>
+    public static bool Says(IDictionary<string, string>? metadata, string key, string value) =>
+        metadata is not null && metadata.TryGetValue(key, out var said) && said == value;
 
     /// <summary>One intention, one key.</summary>
     public static RequestOptions Keyed(string what, Guid row) => new() { IdempotencyKey = $"{what}-{row:N}" };

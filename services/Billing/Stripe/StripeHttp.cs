@@ -7,8 +7,8 @@ using Polly.Timeout;
 namespace LlmGateway.Billing;
 
 /// <summary>
-/// The HTTP client for Stripe. Every POST has an idempotency key that is its own row's, so a call whose answer did not come may be
-/// repeated: Stripe does it once. What Stripe has answered is not repeated here, but for 409 and 429, which say that it was not done.
+/// The HTTP client for Stripe. Every POST has an idempotency key, so a call whose answer did not come may be repeated: Stripe does it once.
+/// What Stripe has answered is not repeated here, but for 409 and 429, which say that it was not done.
 /// </summary>
 public static class StripeHttp
 {

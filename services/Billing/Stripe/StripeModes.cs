@@ -32,6 +32,12 @@ public sealed class StripeModes(IReadOnlyList<StripeMode> modes)
     /// <summary>Null when payments of this kind are not set up.</summary>
     public StripeMode? Of(bool test) => modes.FirstOrDefault(mode => mode.Test == test);
 
+    /// <summary>That of a row of ours. Null when it is not set up, or when it is the sandbox's now, or was before.</summary>
+    public StripeMode? Of(bool test, bool livemode) => Of(test) is { } mode && mode.Livemode == livemode ? mode : null;
+
+    /// <summary>That of an object of Stripe's. Of the sandbox's, which are never live, any. Null when it is not set up.</summary>
+    public StripeMode? OfLivemode(bool livemode) => modes.FirstOrDefault(mode => mode.Livemode == livemode);
+
     /// <summary>Reads the settings. What is missing or wrong ends the start with lines that name it.</summary>
     public static StripeModes Read(WebApplicationBuilder builder, HttpClient http)
     {

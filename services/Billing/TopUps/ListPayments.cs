@@ -26,7 +26,7 @@ public static class ListPayments
     /// <param name="PaymentIntent">Stripe's; null until it is known.</param>
     public sealed record View(
         string Id, string CustomerId, string WalletId, Money Amount, Money TotalAmount, Money NetCredited, Money OwedPaid, Money Margin,
-        Money Fee, string Currency, string Status, ListTopUps.Failure? Failure, Money Refunded, Money Disputed, bool Automatic,
+        Money Fee, string Currency, string Status, Failure? Failure, Money Refunded, Money Disputed, bool Automatic,
         DateTimeOffset CreatedAt, DateTimeOffset? PaidAt, string? PaymentIntent);
 
     /// <summary>Where the ids of payments of a time lie, so that neither newer nor older ones are read.</summary>
@@ -90,21 +90,28 @@ public static class ListPayments
     public static View Show(Payment payment, ILookup<Guid, (long Cents, string Status, bool IsRefund)> back, long owedPaid)
     {
         var parts = payment.Status == Payment.Succeeded ? payment.Parts : default;
-        var of = back[payment.Id].ToList();
-        var refunds = of.Where(one => one.IsRefund).Select(one => new Refund(default, payment.Id, one.Cents, one.Status, null));
-        var disputes = of.Where(one => !one.IsRefund).Select(one => new Dispute("", one.Cents, one.Status)).ToList();
+        var (refunded, disputed) = BackOf(payment, back);
         return new(
             Ids.Show(Ids.Payment, payment.Id), Ids.Show(Ids.Customer, payment.Customer), Ids.Show(Ids.Wallet, payment.Wallet),
             new(payment.Amount), new(payment.Parts.Sum), new(parts.Net - owedPaid), new(owedPaid), new(parts.Margin),
             new(parts.Fee), "USD", payment.ShownStatus,
-            payment.FailureCode is { } code ? new(code, payment.FailureMessage) : null,
-            new(Reversal.CentsOf(payment.Cents, refunds, disputes) * Quote.NanosPerCent),
-            new(Reversal.CentsOf(payment.Cents, [], disputes) * Quote.NanosPerCent), payment.OffSession is not null, payment.CreatedAt,
-            payment.PaidAt, payment.Intent);
+            payment.FailureCode is { } code ? new(code, payment.FailureMessage) : null, refunded, disputed,
+            payment.OffSession is not null, payment.CreatedAt, payment.PaidAt, payment.Intent);
+    }
+
+    /// <summary>What went back of a payment or is on its way there, disputes included; and what of that disputes have taken.</summary>
+    public static (Money Refunded, Money Disputed) BackOf(Payment payment, ILookup<Guid, (long Cents, string Status, bool IsRefund)> back)
+    {
+        var of = back[payment.Id].ToList();
+        var refunds = of.Where(one => one.IsRefund).Select(one => new Refund(default, payment.Id, one.Cents, one.Status, null));
+        var disputes = of.Where(one => !one.IsRefund).Select(one => new Dispute("", one.Cents, one.Status)).ToList();
+        return (
+            new Money(Reversal.CentsOf(payment.Cents, refunds, disputes) * Quote.NanosPerCent),
+            new Money(Reversal.CentsOf(payment.Cents, [], disputes) * Quote.NanosPerCent));
     }
 
     /// <summary>As the ledger has booked it, of each top-up that has paid a debt.</summary>
-    static async Task<Dictionary<Guid, long>> OwedPaidAsync(NpgsqlDataSource database, Guid[] payments, CancellationToken token)
+    public static async Task<Dictionary<Guid, long>> OwedPaidAsync(NpgsqlDataSource database, Guid[] payments, CancellationToken token)
     {
         await using var query = database.Sql(
             "select payment, owed_paid from posting where payment = any($1) and number = 0 and owed_paid > 0", payments);
@@ -116,7 +123,7 @@ public static class ListPayments
     }
 
     /// <summary>The refunds and disputes of payments.</summary>
-    static async Task<ILookup<Guid, (long Cents, string Status, bool IsRefund)>> TakenBackAsync(
+    public static async Task<ILookup<Guid, (long Cents, string Status, bool IsRefund)>> TakenBackAsync(
         NpgsqlDataSource database, Guid[] payments, CancellationToken token)
     {
         await using var query = database.Sql("""

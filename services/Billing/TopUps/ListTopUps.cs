@@ -13,8 +13,6 @@ public static class ListTopUps
 {
     const int DefaultPage = 20, MaxPage = 100;
 
-    public sealed record Failure(string Code, string? Message);
-
     /// <param name="Status"><c>open</c>, <c>failed</c> (may be tried again), <c>processing</c>, <c>succeeded</c>, <c>canceled</c>.</param>
     /// <param name="NetCredited">What the wallet got; of what is not credited yet, what it brings.</param>
     /// <param name="OwedPaid">What of it has paid what the customer owed, and did not reach the wallet.</param>
@@ -54,28 +52,22 @@ public static class ListTopUps
             http.RequestAborted);
         if (payments.Count == 0 && caller.Wallet != wallet && !await ledger.HasAsync(wallet, caller, http.RequestAborted))
             return Problems.NotFound("wallet");
-        var views = new List<View>();
-        foreach (var payment in payments)
-            views.Add(await ViewAsync(database, payment, http.RequestAborted));
+        Guid[] ids = [.. payments.Select(payment => payment.Id)];
+        var (back, owed) = (
+            await ListPayments.TakenBackAsync(database, ids, http.RequestAborted),
+            await ListPayments.OwedPaidAsync(database, ids, http.RequestAborted));
+        var views = payments.ConvertAll(payment => Show(payment, back, owed.GetValueOrDefault(payment.Id)));
         var next = payments.Count == page ? payments[^1].CreatedAt.UtcDateTime.ToString("O", CultureInfo.InvariantCulture) : null;
         return Results.Json(new { topUps = views, nextCursor = next }, Defaults.Json);
     }
 
-    static async Task<View> ViewAsync(NpgsqlDataSource database, Payment payment, CancellationToken token)
+    static View Show(Payment payment, ILookup<Guid, (long Cents, string Status, bool IsRefund)> back, long owedPaid)
     {
-        var (refunded, disputed, owedPaid) = (0L, 0L, 0L);
-        if (payment.Status == Payment.Succeeded)
-        {
-            await using var connection = await database.OpenConnectionAsync(token);
-            var disputes = await connection.DisputesAsync(payment.Id, token);
-            refunded = Reversal.CentsOf(payment.Cents, await connection.RefundsAsync(payment.Id, token), disputes);
-            disputed = Reversal.CentsOf(payment.Cents, [], disputes);
-            owedPaid = await connection.OwedPaidAsync(payment.Id, token);
-        }
+        var (refunded, disputed) = ListPayments.BackOf(payment, back);
         return new(
             Ids.Show(Ids.Payment, payment.Id), new(payment.Amount), new(payment.Parts.Sum), new(payment.Parts.Net - owedPaid),
             new(owedPaid), "USD", payment.ShownStatus,
-            payment.FailureCode is { } code ? new(code, payment.FailureMessage) : null, new(refunded * Quote.NanosPerCent),
-            new(disputed * Quote.NanosPerCent), payment.OffSession is not null, payment.CreatedAt, payment.PaidAt);
+            payment.FailureCode is { } code ? new(code, payment.FailureMessage) : null, refunded, disputed,
+            payment.OffSession is not null, payment.CreatedAt, payment.PaidAt);
     }
 }

@@ -96,11 +96,10 @@ public sealed class Purchases(
     public async Task<Payment> ForgetAsync(Payment payment, CancellationToken token, string? code = null)
     {
         // Somebody may have given its intent to the customer since it was read.
-        await using var cancel = database.Sql("""
+        await database.ChangeAsync("""
             update payment set status = 'canceled', failure_code = coalesce($2, failure_code)
             where id = $1 and status in ('new', 'open', 'processing') and intent is not distinct from $3
-            """, payment.Id, code, payment.Intent);
-        await cancel.ExecuteNonQueryAsync(token);
+            """, token, payment.Id, code, payment.Intent);
         return await database.PaymentAsync(payment.Id, token) ?? payment;
     }
 }

@@ -105,7 +105,7 @@ public sealed class Trust(
         var open = await PaymentRows.PaymentsAsync(
             database.Sql($"select {PaymentRows.Columns} from payment where customer = $1 and status = 'open'", customer), token);
         foreach (var payment in open)
-            if (modes.Of(payment.Test) is { } of && of.Livemode == payment.Livemode)
+            if (modes.Of(payment.Test, payment.Livemode) is { } of)
                 await purchases.CancelAsync(of, payment, token);
         await cards.CancelAsync(mode, wallet, token);
     }
@@ -114,12 +114,9 @@ public sealed class Trust(
     {
         var card = charge.PaymentMethodDetails?.Card?.Fingerprint ?? charge.PaymentMethodDetails?.UsBankAccount?.Fingerprint;
         if (charge.Status == "succeeded")
-        {
-            await using var paid = database.Sql(
-                $"update payment set fingerprint = case when {IsErased} then '' else $2 end where id = $1", payment.Id, card ?? "",
+            await database.ChangeAsync(
+                $"update payment set fingerprint = case when {IsErased} then '' else $2 end where id = $1", token, payment.Id, card ?? "",
                 payment.Customer);
-            await paid.ExecuteNonQueryAsync(token);
-        }
         if (charge.Status == "failed")
             await NoteDeclinedAsync(charge.Id, payment.Customer, payment.Id, card, charge.Created, token);
     }
@@ -131,12 +128,11 @@ public sealed class Trust(
     /// <param name="payment">Null: the card was to be saved.</param>
     async Task NoteDeclinedAsync(string attempt, Guid customer, Guid? payment, string? card, DateTime at, CancellationToken token)
     {
-        await using var declined = database.Sql($"""
+        await database.ChangeAsync($"""
             insert into declined (charge, payment, customer, fingerprint, created_at)
             values ($1, $2, $3, case when {IsErased} then null else $4 end, least($5, now()))
             on conflict (charge) do nothing
-            """, attempt, payment, customer, card, new DateTimeOffset(at.ToUniversalTime()));
-        await declined.ExecuteNonQueryAsync(token);
+            """, token, attempt, payment, customer, card, new DateTimeOffset(at.ToUniversalTime()));
     }
 
     /// <summary>True when the customer's top-ups are frozen, since now or since before.</summary>
@@ -144,8 +140,7 @@ public sealed class Trust(
     {
         var limits = await LimitsAsync(mode, project, token);
         if (limits.Declines is { } most)
-        {
-            await using var freeze = database.Sql("""
+            await database.ChangeAsync("""
                 with counted as (
                     select count(*)::integer many from declined
                     where customer = $1 and created_at > now() - make_interval(mins => $5)
@@ -153,9 +148,7 @@ public sealed class Trust(
                 insert into top_up_freeze as f (customer, project, test, declines) select $1, $2, $3, many from counted where many >= $4
                 on conflict (customer) do update
                 set declines = excluded.declines, frozen_at = now(), lifted_at = null, lifted_by = null where f.lifted_at is not null
-                """, customer, project, mode.Test, most, limits.DeclineMinutes);
-            await freeze.ExecuteNonQueryAsync(token);
-        }
+                """, token, customer, project, mode.Test, most, limits.DeclineMinutes);
         await using var query = database.Sql(
             "select exists (select from top_up_freeze where customer = $1 and lifted_at is null)", customer);
         return await query.ExecuteScalarAsync(token) is true;
@@ -164,13 +157,13 @@ public sealed class Trust(
     /// <summary>What an operator has set while the gateway runs, or what the seed file says, or what the program says.</summary>
     async Task<TopUpLimits> LimitsAsync(StripeMode mode, Guid project, CancellationToken token)
     {
-        if (await SetAsync(mode, project, token) is { } set)
+        if (await OperatorsLimitsAsync(mode, project, token) is { } set)
             return set;
         return (await sessions.TermsAsync(project, token))?.TopUpLimits is { } said ? TopUpLimits.Of(said)
             : mode.IsSandbox ? TopUpLimits.None : TopUpLimits.Usual;
     }
 
-    async Task<TopUpLimits?> SetAsync(StripeMode mode, Guid project, CancellationToken token)
+    async Task<TopUpLimits?> OperatorsLimitsAsync(StripeMode mode, Guid project, CancellationToken token)
     {
         await using var query = database.Sql("""
             select per_day, per_card_and_day, first_amount, first_days, declines, decline_minutes, begun_per_hour from top_up_limits

@@ -5,8 +5,7 @@ namespace LlmGateway.Sandbox.Stripe;
 
 /// <summary>
 /// How an invoice is paid: finalized an hour after a period has begun, charged to the default method, tried again after three, five and
-/// seven
-/// days. What is unpaid then ends the subscription, unless the sandbox is ordered otherwise.
+/// seven days. What is unpaid then ends the subscription, unless the sandbox is ordered otherwise.
 /// </summary>
 static class Collection
 {

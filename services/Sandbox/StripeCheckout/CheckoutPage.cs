@@ -10,7 +10,7 @@ static class CheckoutPage
         var account = visit.World.Platform;
         if (visit.Path is not [var id, ..] || account.Find("checkout.session", id) is not { } session)
         {
-            throw Refusal.Missing("checkout.session", visit.Path.Count > 0 ? visit.Path[0] : "", "id");
+            throw Refusal.Missing("checkout.session", visit.Id, "id");
         }
         // The bank's page comes back here, when the session is complete already.
         if (session.Text("status") == "complete")

@@ -9,7 +9,7 @@ static class InvoicePage
     {
         if (visit.Path is not [var id, ..] || visit.World.Platform.Find("invoice", id) is not { } invoice)
         {
-            throw Refusal.Missing("invoice", visit.Path.Count > 0 ? visit.Path[0] : "", "id");
+            throw Refusal.Missing("invoice", visit.Id, "id");
         }
         var currency = invoice.Text("currency")!;
         var lines = invoice.Object("lines")!.Items("data").Cast<JsonObject>().Select(line =>

@@ -11,7 +11,7 @@ static class PortalPage
         var account = visit.World.Platform;
         if (visit.Path is not [var id] || account.Find("billing_portal.session", id) is not { } session)
         {
-            throw Refusal.Missing("billing_portal.session", visit.Path.Count > 0 ? visit.Path[0] : "", "id");
+            throw Refusal.Missing("billing_portal.session", visit.Id, "id");
         }
         var customer = account.Get("customer", session.Text("customer"));
         if (visit.Sent is { } sent)

@@ -71,8 +71,7 @@ static class Accounts
                 StatusCodes.Status403Forbidden,
                 "invalid_request_error",
                 $"The provided key does not have access to account '{call.Id}' (or that account does not exist). Application access "
-                    + "may have "
-                    + "been revoked.") { Code = "account_invalid" };
+                    + "may have been revoked.") { Code = "account_invalid" };
     }
 
     /// <summary>The object of an account. The platform's is made when it is asked for first.</summary>

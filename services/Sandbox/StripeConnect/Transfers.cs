@@ -69,8 +69,8 @@ static class Transfers
             throw Refusal.Invalid(
                 charge is null
                     ? "You have insufficient available funds in your Stripe account. Try adding funds directly to your available "
-                        + "balance by "
-                        + "creating Charges using the 4000000000000077 test card. See: https://stripe.com/docs/testing#available-balance"
+                        + "balance by creating Charges using the 4000000000000077 test card. See: "
+                        + "https://stripe.com/docs/testing#available-balance"
                     : $"The transfer amount is greater than the charge {charge.Id()}.",
                 charge is null ? null : "amount",
                 charge is null ? "balance_insufficient" : "amount_too_large");

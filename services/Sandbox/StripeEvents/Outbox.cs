@@ -14,7 +14,6 @@ sealed class Outbox(TimeProvider time, ILogger<Outbox> log) : BackgroundService
     const int MaxWaiting = 100_000;
 
     static readonly TimeSpan Patience = TimeSpan.FromSeconds(10);
-    static readonly JsonSerializerOptions Readable = new() { WriteIndented = true };
 
     readonly HttpClient http = new(new SocketsHttpHandler { AllowAutoRedirect = false, UseProxy = false }) { Timeout = Patience };
     readonly Channel<World> awake = Channel.CreateBounded<World>(MaxWaiting);
@@ -58,7 +57,7 @@ sealed class Outbox(TimeProvider time, ILogger<Outbox> log) : BackgroundService
                 // Another sender helps.
                 Wake(world);
             }
-            var body = JsonSerializer.Serialize(Body(delivery), Readable);
+            var body = JsonSerializer.Serialize(Body(delivery), Rendering.Readable);
             var request = new HttpRequestMessage(HttpMethod.Post, delivery.Endpoint.Text("url"))
             {
                 Content = new StringContent(body, Encoding.UTF8, "application/json"),

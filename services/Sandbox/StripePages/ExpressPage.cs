@@ -7,7 +7,7 @@ static class ExpressPage
     {
         if (visit.Path is not [var id] || visit.World.Account(id) is not { } account)
         {
-            throw Refusal.Missing("account", visit.Path.Count > 0 ? visit.Path[0] : "", "id");
+            throw Refusal.Missing("account", visit.Id, "id");
         }
         var sums = account.Funds.Currencies.Select(currency =>
             $"<tr><th>{Html.Text(currency.ToUpperInvariant())}</th><td>{Amounts.Text(account.Funds.Available(currency), currency)}</td>"

@@ -21,7 +21,7 @@ static class OnboardingPage
     {
         if (visit.Path is not [var id, var token] || visit.World.Platform.Find("account", id) is not { } account)
         {
-            throw Refusal.Missing("account", visit.Path.Count > 0 ? visit.Path[0] : "", "id");
+            throw Refusal.Missing("account", visit.Id, "id");
         }
         if (account.Object("_links")?.Object(token) is not { } link)
         {

@@ -9,7 +9,11 @@ sealed class StripePages(Worlds worlds)
     const int MaxForm = 64 * 1024;
 
     /// <summary>What a page is made of: the way to it, and what its form sent. Null when it is opened.</summary>
-    public sealed record Visit(World World, IReadOnlyList<string> Path, IReadOnlyDictionary<string, string>? Sent);
+    public sealed record Visit(World World, IReadOnlyList<string> Path, IReadOnlyDictionary<string, string>? Sent)
+    {
+        /// <summary>Of what the page is about, as the address says it; empty when it says nothing.</summary>
+        public string Id => Path.Count > 0 ? Path[0] : "";
+    }
 
     delegate IResult Page(Visit visit);
 

@@ -4,8 +4,7 @@ namespace LlmGateway.Sandbox.Stripe;
 
 /// <summary>
 /// The attempt to pay an intent: the method, the cardholder's authentication, the charge, the money. A failed attempt leaves the intent
-/// where
-/// another method can be tried.
+/// where another method can be tried.
 /// </summary>
 static class Confirmation
 {

@@ -73,8 +73,7 @@ static class Disputes
         RequireOpen(dispute);
         var metadata = Metadata.Merged(dispute.Object("metadata"), call.Given);
         // Evidence is handed in unless the caller only stages it.
-        var isSubmitted = call.Given.Object("evidence") is not null && (!call.Given.ContainsKey("submit") || call.Given.Is("submit"))
-            || call.Given.Is("submit");
+        var isSubmitted = call.Given.ContainsKey("submit") ? call.Given.Is("submit") : call.Given.Object("evidence") is not null;
         call.Account.Change(dispute, "charge.dispute.updated", () =>
         {
             dispute["metadata"] = metadata;

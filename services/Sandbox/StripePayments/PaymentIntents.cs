@@ -86,7 +86,7 @@ static class PaymentIntents
     }
 
     /// <summary>Ends an intent that is not wanted any more, if nothing has been paid yet.</summary>
-    public static void Drop(Account account, JsonObject intent, string reason)
+    public static void Drop(Account account, JsonObject intent, string? reason)
     {
         if (intent.Status() is "succeeded" or "canceled" or "processing")
         {
@@ -239,8 +239,7 @@ static class PaymentIntents
             throw Refusal.Invalid(
                 customer is null
                     ? $"The PaymentMethod {method.Id()} belongs to the Customer {owner}. Please include the Customer in the "
-                        + "`customer` parameter "
-                        + "on the PaymentIntent."
+                        + "`customer` parameter on the PaymentIntent."
                     : $"The provided PaymentMethod cannot be attached: it belongs to the Customer {owner}.",
                 "payment_method");
         }
@@ -256,8 +255,8 @@ static class PaymentIntents
                 intent.Status() is "succeeded" or "requires_capture"
                     ? "You cannot confirm this PaymentIntent because it has already succeeded after being previously confirmed."
                     : $"You cannot confirm this PaymentIntent because it has a status of {intent.Status()}. Only a PaymentIntent "
-                        + "with one of the "
-                        + "following statuses may be confirmed: requires_confirmation, requires_payment_method, requires_action.");
+                        + "with one of the following statuses may be confirmed: requires_confirmation, requires_payment_method, "
+                        + "requires_action.");
         }
         var method = PaymentMethods.Given(call);
         CheckOwner(method, intent.Text("customer"));
@@ -289,12 +288,8 @@ static class PaymentIntents
         {
             Charges.Void(call.Account, charge);
         }
-        intent["status"] = "canceled";
-        intent["canceled_at"] = call.World.ClockOf(intent).Now;
-        intent["cancellation_reason"] = call.Given.Text("cancellation_reason");
         intent["amount_capturable"] = 0L;
-        intent["next_action"] = null;
-        call.Account.Emit("payment_intent.canceled", intent);
+        Drop(call.Account, intent, call.Given.Text("cancellation_reason"));
         return intent;
     }
 
@@ -306,8 +301,7 @@ static class PaymentIntents
             throw Unexpected(
                 intent,
                 $"This PaymentIntent could not be captured because it has a status of {intent.Status()}. Only a PaymentIntent with "
-                    + "one of the "
-                    + "following statuses may be captured: requires_capture.");
+                    + "one of the following statuses may be captured: requires_capture.");
         }
         var amount = call.Given.MaybeLong("amount_to_capture") ?? intent.Long("amount");
         if (amount <= 0 || amount > intent.Long("amount_capturable"))

@@ -9,8 +9,6 @@ sealed record Call(World World, Account Account, string Path, IReadOnlyList<stri
 
     public string? Key { get; init; }
 
-    public string Version { get; init; } = StripeVersion.Latest;
-
     /// <summary>Whether the caller is a browser with the publishable key.</summary>
     public bool IsPublic { get; init; }
 

@@ -5,8 +5,7 @@ namespace LlmGateway.Sandbox.Stripe;
 
 /// <summary>
 /// Members of objects, which are JSON as it goes over the wire. Members whose names begin with an underscore are the sandbox's own and
-/// never
-/// shown.
+/// never shown.
 /// </summary>
 static class Fields
 {

@@ -46,8 +46,7 @@ sealed class IdempotentCalls
             return known.Answer ?? throw Conflict(
                 409,
                 "There is currently another in-progress request using this Stripe-Idempotency key (that probably means you submitted "
-                    + "twice, "
-                    + "and the other request is still going through). Please try again later.",
+                    + "twice, and the other request is still going through). Please try again later.",
                 "idempotency_key_in_use");
         }
         entries[place] = new() { Fingerprint = fingerprint, Since = now };

@@ -1,3 +1,4 @@
+using System.Text.Json;
 using System.Text.Json.Nodes;
 
 namespace LlmGateway.Sandbox.Stripe;
@@ -8,6 +9,9 @@ namespace LlmGateway.Sandbox.Stripe;
 static class Rendering
 {
     const int MaxDepth = 4;
+
+    /// <summary>As Stripe writes what it sends.</summary>
+    public static readonly JsonSerializerOptions Readable = new() { WriteIndented = true };
 
     public static JsonObject Shown(this JsonObject o)
     {
@@ -77,7 +81,7 @@ static class Rendering
             return null;
         }
         JsonObject? source = null;
-        if (value is JsonValue && value.GetValueKind() == System.Text.Json.JsonValueKind.String)
+        if (value is JsonValue && value.GetValueKind() == JsonValueKind.String)
         {
             source = account.Related(value.GetValue<string>())
                 ?? throw Refusal.Invalid($"This property cannot be expanded ({path}).", "expand");

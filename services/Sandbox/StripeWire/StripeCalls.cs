@@ -11,16 +11,12 @@ sealed class StripeCalls(Worlds worlds)
 {
     const int MaxBody = 1024 * 1024;
 
-    static readonly JsonSerializerOptions Readable = new() { WriteIndented = true };
-
     readonly Routes routes = Resources.All();
 
     /// <summary>What is known of a request before its route is.</summary>
     sealed record Arrived(World World, Account Account, string Method, string Path, string Sent, string Request, bool IsPublic)
     {
         public string? Key { get; init; }
-
-        public string Version { get; init; } = StripeVersion.Latest;
     }
 
     public async Task HandleAsync(HttpContext http)
@@ -70,7 +66,6 @@ sealed class StripeCalls(Worlds worlds)
                 key!.StartsWith("pk_", StringComparison.Ordinal))
             {
                 Key = http.Request.Method == "POST" && headers["Idempotency-Key"].ToString() is { Length: > 0 } given ? given : null,
-                Version = StripeVersion.Of(headers["Stripe-Version"]),
             };
         }
     }
@@ -137,7 +132,6 @@ sealed class StripeCalls(Worlds worlds)
         {
             Request = arrived.Request,
             Key = arrived.Key,
-            Version = arrived.Version,
             IsPublic = arrived.IsPublic,
             UnseenSince = fault?.Kind == FaultKind.StaleLists ? world.Clock.Now - fault.Milliseconds / 1000 : null,
         }, route, fault);
@@ -260,7 +254,7 @@ sealed class StripeCalls(Worlds worlds)
     static KeptAnswer Answer(Refusal refusal, string account, string request) =>
         new(refusal.Status, Bytes(refusal.Body(account, request)), request);
 
-    static byte[] Bytes(JsonObject body) => JsonSerializer.SerializeToUtf8Bytes(body, Readable);
+    static byte[] Bytes(JsonObject body) => JsonSerializer.SerializeToUtf8Bytes(body, Rendering.Readable);
 
     static async Task AnswerAsync(HttpContext http, KeptAnswer answer)
     {

@@ -1,3 +1,5 @@
+using LlmGateway.ServiceDefaults;
+
 namespace LlmGateway.Sandbox.Stripe;
 
 /// <summary>
@@ -13,10 +15,8 @@ static class StripeServer
             var others = builder.Configuration[WebHostDefaults.ServerUrlsKey] ?? "http://127.0.0.1:5000";
             builder.WebHost.UseUrls([.. others.Split(';'), $"http://127.0.0.1:{port}"]);
         }
-        builder.Services.AddSingleton<Outbox>();
-        builder.Services.AddHostedService(services => services.GetRequiredService<Outbox>());
-        builder.Services.AddSingleton<Worlds>();
-        builder.Services.AddHostedService(services => services.GetRequiredService<Worlds>());
+        builder.Services.AddHostedSingleton<Outbox>();
+        builder.Services.AddHostedSingleton<Worlds>();
         builder.Services.AddSingleton<StripeCalls>();
         builder.Services.AddSingleton<StripePages>();
     }

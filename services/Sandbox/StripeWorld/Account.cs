@@ -34,7 +34,7 @@ sealed class Account(World world, string id)
     /// <summary>Keeps an object. It is found by its id and listed with its kind from now on.</summary>
     public JsonObject Add(JsonObject o)
     {
-        world.NextPlace();
+        world.CountObject();
         byId[o.Id()] = o;
         var kind = o.Text("object")!;
         if (!byKind.TryGetValue(kind, out var all))

@@ -10,7 +10,7 @@ namespace LlmGateway.Sandbox.Stripe;
 /// </summary>
 sealed class World
 {
-    public const int MaxObjects = 500_000;
+    const int MaxObjects = 500_000;
 
     readonly Dictionary<string, Account> accounts = [];
 
@@ -51,14 +51,15 @@ sealed class World
 
     public int Objects { get; private set; }
 
-    /// <summary>Numbers objects in the order of their creation.</summary>
-    public long NextPlace()
+    /// <summary>One more object is kept.</summary>
+    /// <exception cref="Refusal">There are too many.</exception>
+    public void CountObject()
     {
         if (Objects >= MaxObjects)
         {
             throw Refusal.Invalid($"The sandbox keeps at most {MaxObjects} objects for one key.");
         }
-        return ++Objects;
+        Objects++;
     }
 
     public IEnumerable<Account> Connected => accounts.Values.Where(account => account != Platform);

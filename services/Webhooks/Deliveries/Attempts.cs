@@ -98,17 +98,17 @@ public sealed class Attempts(NpgsqlDataSource database, EndpointSecrets secrets,
     const string Failed = $$"""
         , failed as (
             update endpoint set
-            failures = failures + 1,
-            failing_since = coalesce(failing_since, now()),
-            paused_until = greatest(
-                paused_until,
-                now() + $14,
-                case when failures + 1 >= $11
-                    then now() + least($13::interval, $12::interval * power(2, least(failures + 1 - $11, 10))) end),
-            status = case when {{Disables}} then 1 else status end,
-            disabled_at = case when {{Disables}} then now() else disabled_at end,
-            disabled_reason = case when {{Disables}} then case when $15 then 'gone' else 'failing' end else disabled_reason end,
-            disablings = case when {{Disables}} then disablings + 1 else disablings end
+                failures = failures + 1,
+                failing_since = coalesce(failing_since, now()),
+                paused_until = greatest(
+                    paused_until,
+                    now() + $14,
+                    case when failures + 1 >= $11
+                        then now() + least($13::interval, $12::interval * power(2, least(failures + 1 - $11, 10))) end),
+                status = case when {{Disables}} then 1 else status end,
+                disabled_at = case when {{Disables}} then now() else disabled_at end,
+                disabled_reason = case when {{Disables}} then case when $15 then 'gone' else 'failing' end else disabled_reason end,
+                disablings = case when {{Disables}} then disablings + 1 else disablings end
             where id = $10 and exists (select from tried) returning *),
         told as (
             insert into outbox_message (id, type, body, created_at, subject)

@@ -4,8 +4,6 @@ using LlmGateway.ServiceDefaults;
 
 namespace LlmGateway.Webhooks;
 
-public enum DeliveryState : short { Pending, Delivered, Failed, Expired }
-
 /// <summary>An endpoint that this worker holds: no other one sends to it meanwhile.</summary>
 /// <param name="Holder">Of this hold alone.</param>
 /// <param name="IsFailing">Its last attempt has failed.</param>

@@ -5,6 +5,8 @@ using Npgsql;
 
 namespace LlmGateway.Webhooks;
 
+public enum DeliveryState : short { Pending, Delivered, Failed, Expired }
+
 /// <summary>An attempt as an endpoint's owner sees it.</summary>
 /// <param name="Error">
 /// <c>timeout</c>, <c>connection_failed</c>, <c>name_not_found</c>, <c>tls_failed</c> or <c>address_not_public</c>; null with a status.
@@ -79,10 +81,10 @@ public static class ListDeliveries
         "delivered" => DeliveryState.Delivered,
         "failed" => DeliveryState.Failed,
         "expired" => DeliveryState.Expired,
-        _ => throw EndpointRules.Invalid("status", "must be pending, delivered, failed or expired"),
+        _ => throw ListQuery.Invalid("status", "must be pending, delivered, failed or expired"),
     };
 
     static Guid? Cursor(string? text) => text is null ? null
         : Ids.TryParse(Ids.Delivery, text, out var delivery) ? delivery
-        : throw EndpointRules.Invalid("cursor", "is not one of ours");
+        : throw ListQuery.Invalid("cursor", "is not one of ours");
 }

@@ -28,7 +28,7 @@ public static class Replay
         if (await EndpointView.FindAsync(database, caller, id, token) is not { } view)
             return EndpointView.NotFound;
         if (view.Status == EndpointStatus.Disabled)
-            return TestEndpoint.Disabled;
+            return EndpointView.Disabled;
         await using var replay = database.Sql("""
             with told as (
                 select v.id, subject, sequence, v.created from event v join endpoint e on e.id = $1

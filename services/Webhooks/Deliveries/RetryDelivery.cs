@@ -21,7 +21,7 @@ public static class RetryDelivery
         if (!Ids.TryParse(Ids.Delivery, deliveryId, out var delivery))
             return DeliveryView.NotFound;
         if (view.Status == EndpointStatus.Disabled)
-            return TestEndpoint.Disabled;
+            return EndpointView.Disabled;
         var endpoint = EndpointView.Parse(id)!.Value;
         // Who asks for it has looked at the receiver: it need not be probed first.
         await using var again = database.Sql("""

@@ -22,6 +22,9 @@ public sealed record EndpointView(
 
     public static Problem NotFound => Problems.NotFound("webhook endpoint");
 
+    public static Problem Disabled =>
+        Problems.Conflict("endpoint_disabled", "The webhook endpoint is disabled. Set its status to active first.");
+
     /// <summary>The id in an address; null is nobody's.</summary>
     public static Guid? Parse(string id) => Ids.TryParse(Ids.WebhookEndpoint, id, out var endpoint) ? endpoint : null;
 

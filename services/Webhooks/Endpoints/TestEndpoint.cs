@@ -19,7 +19,7 @@ public static class TestEndpoint
         if (await EndpointView.FindAsync(database, caller, id, token) is not { } view)
             return EndpointView.NotFound;
         if (view.Status == EndpointStatus.Disabled)
-            return Disabled;
+            return EndpointView.Disabled;
         var (endpoint, told) = (EndpointView.Parse(id)!.Value, Idempotency.EffectId(http, caller, $"/v1/webhooks/{id}/test"));
         await using var connection = await database.OpenConnectionAsync(token);
         await using var transaction = await connection.BeginTransactionAsync(token);
@@ -32,9 +32,6 @@ public static class TestEndpoint
         return Results.Json(
             new { deliveryId = Ids.Show(Ids.Delivery, delivery), eventId = Ids.Show(Ids.Event, told) }, Defaults.Json, statusCode: 202);
     }
-
-    public static Problem Disabled =>
-        Problems.Conflict("endpoint_disabled", "The webhook endpoint is disabled. Set its status to active first.");
 
     /// <summary>That of a call whose process died before it had answered.</summary>
     static async Task<Guid?> FindAsync(NpgsqlConnection connection, Guid told, Guid endpoint, CancellationToken token)

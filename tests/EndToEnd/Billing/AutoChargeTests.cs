@@ -122,11 +122,7 @@ public sealed class AutoChargeTests
         var card = await SavedCard.SaveAsync(user);
         await card.TurnOnAsync("1", "10", "100");
         var paid = await Purchase.BeginAsync(user, "10");
-        await Eventually.HoldsAsync(
-            async () => await Purchase.NumberAsync(
-                "billing", "select count(*) from stripe_event where type = 'payment_intent.created' and status = 'done' "
-                    + "and convert_from(body, 'UTF8') like '%' || $1 || '%'", paid.Intent) == 1,
-            "the event of its creation");
+        await paid.MustBeginAsync();
         Assert.Equal(1, await Purchase.NumberAsync(
             "billing", "with paid as (update payment set status = 'succeeded', paid_at = now() - interval '1 hour' where intent = $1 "
                 + "returning 1) select count(*) from paid", paid.Intent));

@@ -1,13 +1,10 @@
 using System.Text.Json;
-using Npgsql;
 
 namespace LlmGateway.EndToEnd;
 
 /// <summary>Wallets that are topped up by themselves, with cards that are saved at the sandbox's Stripe.</summary>
 public sealed class AutoTopUpTests
 {
-    static CancellationToken Token => TestContext.Current.CancellationToken;
-
     [Fact]
     public async Task A_wallet_that_falls_below_its_mark_is_charged_once_for_each_fall()
     {
@@ -361,17 +358,9 @@ public sealed class AutoTopUpTests
         intent.GetProperty("payment_method_options").GetProperty("card").Text("request_three_d_secure");
 
     /// <summary>Bodies of what owners were told of a user.</summary>
-    internal static Task<string[]> ToldAsync(User user, string type, int count) => Eventually.GetAsync(async () =>
-    {
-        await using var database = NpgsqlDataSource.Create(Stack.Connection("webhooks"));
-        await using var query = database.CreateCommand(
-            "select body from event where body like '%' || $1 || '%' and type = $2 order by sequence");
-        query.Parameters.Add(new() { Value = user.WalletId });
-        query.Parameters.Add(new() { Value = type });
-        var bodies = new List<string>();
-        await using var row = await query.ExecuteReaderAsync(Token);
-        while (await row.ReadAsync(Token))
-            bodies.Add(row.GetString(0));
-        return bodies.ToArray();
-    }, bodies => bodies.Length >= count, $"{count} of {type}");
+    internal static Task<string[]> ToldAsync(User user, string type, int count) => Eventually.GetAsync(
+        async () => (await Books.TextsAsync(
+            Books.Webhooks, "select body from event where body like '%' || $1 || '%' and type = $2 order by sequence", user.WalletId,
+            type)).ToArray(),
+        bodies => bodies.Length >= count, $"{count} of {type}");
 }

@@ -1,13 +1,10 @@
 using System.Text.Json;
-using Npgsql;
 
 namespace LlmGateway.EndToEnd;
 
 /// <summary>What Billing and Stripe know of a customer leaves when it is deleted, and what the law wants kept stays.</summary>
 public sealed class CustomerErasureTests
 {
-    static CancellationToken Token => TestContext.Current.CancellationToken;
-
     [Fact]
     public async Task Cards_and_persons_are_forgotten_here_and_at_Stripe_and_payments_stay_and_can_be_refunded()
     {
@@ -58,7 +55,7 @@ public sealed class CustomerErasureTests
                 "an attempt");
             Assert.Equal(1, await KnownCardsAsync(card.User));
         }
-        await RunAsync("update erasure set due_at = now() where customer = $1", card.User.Customer); // a minute later
+        await Purchase.RunAsync("billing", "update erasure set due_at = now() where customer = $1", card.User.Customer); // a minute later
 
         await MustBeErasedAsync(card.User);
         Assert.Equal(0, await KnownCardsAsync(card.User));
@@ -75,7 +72,7 @@ public sealed class CustomerErasureTests
         (await Backend.App.DeleteAsync($"/v1/customers/{card.User.CustomerId}")).MustBe(204);
         await Eventually.HoldsAsync(
             async () => (await card.IntentsAsync()).Single().Text("status") == "canceled", "the end of the payment", SavedCard.Patience);
-        await RunAsync("update erasure set due_at = now() where customer = $1 and done_at is null", card.User.Customer);
+        await Purchase.RunAsync("billing", "update erasure set due_at = now() where customer = $1 and done_at is null", card.User.Customer);
 
         await MustBeErasedAsync(card.User);
         Assert.Equal(0, await KnownCardsAsync(card.User));
@@ -111,9 +108,9 @@ public sealed class CustomerErasureTests
     {
         var user = await Backend.App.NewUserAsync("2");
         var begun = (await Gateway.SendAsync("POST", "/v1/wallet/payment-method", user.Token)).MustBe(200);
-        await RunAsync(
-            "insert into erasure (customer, wallet, done_at) select $1, wallet, now() from card_setup where intent = $2", user.Customer,
-            begun.Json.Text("clientSecret").Split("_secret_")[0]);
+        await Purchase.RunAsync(
+            "billing", "insert into erasure (customer, wallet, done_at) select $1, wallet, now() from card_setup where intent = $2",
+            user.Customer, begun.Json.Text("clientSecret").Split("_secret_")[0]);
 
         var method = await CardOfAsync("late");
         await SavedCard.ConfirmAsync(user, begun, method);
@@ -164,13 +161,4 @@ public sealed class CustomerErasureTests
         .. (await Backend.App.GetAsync($"/v1/wallets/{user.WalletId}/top-ups")).MustBe(200).Json.Items("topUps")
             .Select(one => one.Text("id")),
     ];
-
-    static async Task RunAsync(string sql, params object[] values)
-    {
-        await using var database = NpgsqlDataSource.Create(Stack.Connection("billing"));
-        await using var command = database.CreateCommand(sql);
-        foreach (var value in values)
-            command.Parameters.Add(new() { Value = value });
-        await command.ExecuteNonQueryAsync(Token);
-    }
 }

@@ -1,13 +1,10 @@
 using System.Text.Json;
-using Npgsql;
 
 namespace LlmGateway.EndToEnd;
 
 /// <summary>What the owner of a saved card reads when nothing more happens by itself.</summary>
 public sealed class CustomerMailTests
 {
-    static CancellationToken Token => TestContext.Current.CancellationToken;
-
     /// <summary>Row 7.10: once for each payment that wants its owner, and not with each look.</summary>
     [Fact]
     public async Task A_card_s_owner_is_mailed_once_of_each_payment_that_it_is_to_confirm_and_of_none_that_needs_nobody()
@@ -38,7 +35,8 @@ public sealed class CustomerMailTests
         var (user, to) = await NewUserAsync();
         var card = await SavedCard.SaveAsync(user, SavedCard.DeclinedLater);
         await card.TurnOnAsync("1", "10", "100");
-        await RunAsync("update auto_top_up set failures = 3 where customer = $1", user.Customer); // three of four have gone
+        // Three of four have gone.
+        Assert.Equal(1, await Purchase.RunAsync("billing", "update auto_top_up set failures = 3 where customer = $1", user.Customer));
 
         await card.SpendAsync("1.5");
         await card.MustBecomeAsync("paused");
@@ -86,7 +84,8 @@ public sealed class CustomerMailTests
         var (user, to) = await NewUserAsync();
         (await user.Backend.PatchAsync($"/v1/customers/{user.CustomerId}", """{"email":null}""")).MustBe(200);
 
-        await RunAsync("insert into mail (id, customer, subject, body) values (gen_random_uuid(), $1, 'Subject', 'Body')", user.Customer);
+        Assert.Equal(1, await Purchase.RunAsync(
+            "billing", "insert into mail (id, customer, subject, body) values (gen_random_uuid(), $1, 'Subject', 'Body')", user.Customer));
 
         await Eventually.HoldsAsync(
             async () => await Purchase.NumberAsync(
@@ -111,12 +110,4 @@ public sealed class CustomerMailTests
     static Task<JsonElement[]> MailsAsync(string to, int count) => Eventually.GetAsync(
         async () => (await Gateway.SendAsync("GET", $"/sandbox/mail?to={to}", at: Stack.Sandbox)).MustBe(200).Json.Items("mails").ToArray(),
         mails => mails.Length >= count, $"{count} mails to {to}");
-
-    static async Task RunAsync(string sql, Guid customer)
-    {
-        await using var database = NpgsqlDataSource.Create(Stack.Connection("billing"));
-        await using var command = database.CreateCommand(sql);
-        command.Parameters.Add(new() { Value = customer });
-        Assert.Equal(1, await command.ExecuteNonQueryAsync(Token));
-    }
 }

@@ -136,18 +136,10 @@ public sealed class InvoiceTests
             await Eventually.GetAsync(() => ToldAsync(purchase.Id), told => told.Length >= 5, "five events"));
     }
 
-    internal static async Task<string[]> ToldAsync(string payment)
-    {
-        await using var database = NpgsqlDataSource.Create(Stack.Connection("webhooks"));
-        await using var query = database.CreateCommand(
-            "select type from event where body like '%' || $1 || '%' and type like 'invoice.%' order by type");
-        query.Parameters.Add(new() { Value = payment });
-        var types = new List<string>();
-        await using var row = await query.ExecuteReaderAsync(Token);
-        while (await row.ReadAsync(Token))
-            types.Add(row.GetString(0));
-        return [.. types];
-    }
+    internal static async Task<string[]> ToldAsync(string payment) =>
+        (await Books.TextsAsync(
+            Books.Webhooks, "select type from event where body like '%' || $1 || '%' and type like 'invoice.%' order by type",
+            payment)).ToArray();
 
     [Fact]
     public async Task Nothing_has_a_number_until_the_seller_says_who_it_is_and_what_the_test_world_sells_has_numbers_of_its_own()

@@ -1,5 +1,4 @@
 using System.Text.Json;
-using Npgsql;
 
 namespace LlmGateway.EndToEnd;
 
@@ -8,8 +7,6 @@ namespace LlmGateway.EndToEnd;
 public sealed class PayoutTests
 {
     const string Transfers = "POST /v1/transfers";
-
-    static CancellationToken Token => TestContext.Current.CancellationToken;
 
     [Fact]
     public async Task What_was_earned_is_transferred_once_and_told_and_the_books_say_so()
@@ -381,24 +378,11 @@ public sealed class PayoutTests
         ExecuteAsync($"update payout set {change} where id = $1", Guid.Parse(payout["pyo_".Length..]));
 
     /// <summary>Changes one row.</summary>
-    static async Task ExecuteAsync(string sql, params object[] values)
-    {
-        await using var database = NpgsqlDataSource.Create(Stack.Connection("billing"));
-        await using var change = database.CreateCommand(sql);
-        foreach (var value in values)
-            change.Parameters.Add(new() { Value = value });
-        Assert.Equal(1, await change.ExecuteNonQueryAsync(Token));
-    }
+    static async Task ExecuteAsync(string sql, params object[] values) =>
+        Assert.Equal(1, await Purchase.RunAsync("billing", sql, values));
 
     /// <summary>Types of what owners were told of a payout, in the order of their numbers.</summary>
-    static async Task<string[]> ToldAsync(string payout)
-    {
-        await using var query = Books.Webhooks.CreateCommand("select type from event where body like '%' || $1 || '%' order by sequence");
-        query.Parameters.Add(new() { Value = payout });
-        var types = new List<string>();
-        await using var row = await query.ExecuteReaderAsync(Token);
-        while (await row.ReadAsync(Token))
-            types.Add(row.GetString(0));
-        return [.. types];
-    }
+    static async Task<string[]> ToldAsync(string payout) =>
+        (await Books.TextsAsync(
+            Books.Webhooks, "select type from event where body like '%' || $1 || '%' order by sequence", payout)).ToArray();
 }

@@ -61,11 +61,7 @@ public sealed class ReconciliationTests
     public async Task A_purchase_that_no_Stripe_of_ours_knows_is_over_when_the_reconciler_asks_after_it(string change)
     {
         var purchase = await Purchase.BeginAsync(await Backend.App.NewUserAsync(credit: null), "10");
-        await Eventually.HoldsAsync(
-            async () => await Purchase.NumberAsync(
-                "billing", "select count(*) from stripe_event where type = 'payment_intent.created' and status = 'done' "
-                    + "and convert_from(body, 'UTF8') like '%' || $1 || '%'", purchase.Intent) == 1,
-            "the event of its creation");
+        await purchase.MustBeginAsync();
         Assert.Equal(1, await Purchase.NumberAsync(
             "billing", $"with changed as (update payment set looked_at = 'epoch', {change} where intent = $1 returning 1) "
                 + "select count(*) from changed", purchase.Intent));

@@ -1,5 +1,3 @@
-using Npgsql;
-
 namespace LlmGateway.EndToEnd;
 
 /// <summary>Refunds that Stripe refuses or has no answer to, and calls for one that are repeated in another way.</summary>
@@ -8,8 +6,6 @@ public sealed class RefundRefusalTests
 {
     const string Bought = "8.333333333";
 
-    static CancellationToken Token => TestContext.Current.CancellationToken;
-
     [Fact]
     public async Task What_Stripe_refuses_is_failed_and_in_the_wallet_again_in_one_commit()
     {
@@ -17,10 +13,10 @@ public sealed class RefundRefusalTests
         await purchase.MustHaveAsync(Bought);
         await Eventually.HoldsAsync(async () => await purchase.WaitingEventsAsync() == 0, "the end of all events");
         // An intent that Stripe does not know cannot be refunded.
-        await RunAsync("update payment set intent = intent || '_gone' where intent = $1", purchase.Intent);
+        await Purchase.RunAsync("billing", "update payment set intent = intent || '_gone' where intent = $1", purchase.Intent);
         var fault = $"fault_{Guid.NewGuid():N}";
         // Whoever fails between the two: what gives it back cannot be written.
-        await RunAsync($"""
+        await Purchase.RunAsync("billing", $"""
             create function {fault}() returns trigger language plpgsql as $$ begin raise exception 'ordered by a test'; end $$;
             create trigger {fault} before insert on posting for each row
             when (new.type = 'RefundFailed' and new.payment = '{purchase.Id["pay_".Length..]}') execute function {fault}();
@@ -33,7 +29,7 @@ public sealed class RefundRefusalTests
         }
         finally
         {
-            await RunAsync($"drop trigger {fault} on posting; drop function {fault}();");
+            await Purchase.RunAsync("billing", $"drop trigger {fault} on posting; drop function {fault}();");
         }
 
         await Purchase.ReconcileAsync();
@@ -41,7 +37,7 @@ public sealed class RefundRefusalTests
         Assert.Equal("failed", (await OnlyRefundAsync(purchase)).Text("status"));
         await purchase.MustHaveAsync(Bought);
         Assert.Equal([$"reversal {Bought}", $"refund -{Bought}", $"topup {Bought}"], await purchase.EntriesAsync());
-        await RunAsync("update payment set intent = $1 where intent = $1 || '_gone'", purchase.Intent);
+        await Purchase.RunAsync("billing", "update payment set intent = $1 where intent = $1 || '_gone'", purchase.Intent);
     }
 
     [Fact]
@@ -78,7 +74,7 @@ public sealed class RefundRefusalTests
         {
             await orders.FailAsync("cut-before", "POST /v1/refunds", count: 1000);
             Assert.Equal("pending", (await purchase.RefundAsync("")).MustBe(201).Json.Text("status"));
-            await RunAsync("""
+            await Purchase.RunAsync("billing", """
                 update refund set created_at = now() - interval '24 hours' where payment = (select id from payment where intent = $1)
                 """, purchase.Intent);
             await Purchase.ReconcileAsync();
@@ -110,13 +106,4 @@ public sealed class RefundRefusalTests
         .. (await Purchase.StripeAsync("GET", $"/v1/refunds?payment_intent={purchase.Intent}")).MustBe(200).Json.Items("data")
             .Select(one => one.Int("amount")),
     ];
-
-    static async Task RunAsync(string sql, params object[] values)
-    {
-        await using var database = NpgsqlDataSource.Create(Stack.Connection("billing"));
-        await using var command = database.CreateCommand(sql);
-        foreach (var value in values)
-            command.Parameters.Add(new() { Value = value });
-        await command.ExecuteNonQueryAsync(Token);
-    }
 }

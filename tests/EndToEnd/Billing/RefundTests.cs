@@ -295,16 +295,8 @@ public sealed class RefundTests
         return [.. sums];
     }
 
-    static async Task<string[]> ToldAsync(string dispute)
-    {
-        await using var database = Npgsql.NpgsqlDataSource.Create(Stack.Connection("webhooks"));
-        await using var query = database.CreateCommand(
-            "select type from event where type like 'dispute.%' and body like '%' || $1 || '%' order by sequence");
-        query.Parameters.Add(new() { Value = dispute });
-        var types = new List<string>();
-        await using var row = await query.ExecuteReaderAsync(TestContext.Current.CancellationToken);
-        while (await row.ReadAsync(TestContext.Current.CancellationToken))
-            types.Add(row.GetString(0));
-        return [.. types];
-    }
+    static async Task<string[]> ToldAsync(string dispute) =>
+        (await Books.TextsAsync(
+            Books.Webhooks, "select type from event where type like 'dispute.%' and body like '%' || $1 || '%' order by sequence",
+            dispute)).ToArray();
 }

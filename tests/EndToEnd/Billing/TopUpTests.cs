@@ -269,16 +269,9 @@ public sealed class TopUpTests
     }
 
     /// <summary>Types of what owners were told of the payments of a customer.</summary>
-    static Task<string[]> ToldAsync(Purchase purchase, int count) => Eventually.GetAsync(async () =>
-    {
-        await using var database = NpgsqlDataSource.Create(Stack.Connection("webhooks"));
-        await using var query = database.CreateCommand(
-            "select type from event where body like '%' || $1 || '%' and type like 'topup.%' order by sequence");
-        query.Parameters.Add(new() { Value = purchase.Id });
-        var types = new List<string>();
-        await using var row = await query.ExecuteReaderAsync(Token);
-        while (await row.ReadAsync(Token))
-            types.Add(row.GetString(0));
-        return types.ToArray();
-    }, types => types.Length >= count, $"{count} events");
+    static Task<string[]> ToldAsync(Purchase purchase, int count) => Eventually.GetAsync(
+        async () => (await Books.TextsAsync(
+            Books.Webhooks, "select type from event where body like '%' || $1 || '%' and type like 'topup.%' order by sequence",
+            purchase.Id)).ToArray(),
+        types => types.Length >= count, $"{count} events");
 }

@@ -108,16 +108,7 @@ public sealed class DispatchTests : OnOwnWebhooks
     public async Task Fifty_dead_receivers_do_not_delay_a_healthy_one()
     {
         await using var dead = await WebhookListener.StartAsync();
-        var (open, most) = (0, 0);
-        var gate = new Lock();
-        dead.Answer = async (_, http) =>
-        {
-            lock (gate)
-                most = Math.Max(most, ++open);
-            await Task.Delay(Timeout.Infinite, http.RequestAborted).ContinueWith(_ => { }, TaskScheduler.Default);
-            lock (gate)
-                open--;
-        };
+        var most = AnswerNobody(dead);
         for (var i = 0; i < 50; i++)
             await _webhooks.AddEndpointAsync(dead.Url);
         await _webhooks.AddEndpointAsync(_listener.Url);
@@ -127,7 +118,7 @@ public sealed class DispatchTests : OnOwnWebhooks
 
         // A dead one has its request for fifteen seconds: whoever waits for one is not done by then.
         await _listener.ToldAsync(100, TimeSpan.FromSeconds(12));
-        Assert.InRange(most, 1, 50 + OwnerSlots.PerOwner);
+        Assert.InRange(most(), 1, 50 + OwnerSlots.PerOwner);
         await _webhooks.AddWorkerAsync();
     }
 
@@ -136,16 +127,7 @@ public sealed class DispatchTests : OnOwnWebhooks
     public async Task Hundreds_of_dead_receivers_of_one_owner_leave_places_to_others()
     {
         await using var dead = await WebhookListener.StartAsync();
-        var (open, most) = (0, 0);
-        var gate = new Lock();
-        dead.Answer = async (_, http) =>
-        {
-            lock (gate)
-                most = Math.Max(most, ++open);
-            await Task.Delay(Timeout.Infinite, http.RequestAborted).ContinueWith(_ => { }, TaskScheduler.Default);
-            lock (gate)
-                open--;
-        };
+        var most = AnswerNobody(dead);
         await _webhooks.RunAsync("""
             insert into endpoint (id, organization, project, test, url)
             select gen_random_uuid(), $1, $2, false, $3 from generate_series(1, 450)
@@ -162,7 +144,7 @@ public sealed class DispatchTests : OnOwnWebhooks
 
         // A dead one has its request for fifteen seconds.
         await _listener.ToldAsync(1, TimeSpan.FromSeconds(12));
-        Assert.InRange(most, 0, 64);
+        Assert.InRange(most(), 0, 64);
         Assert.StartsWith("we_", healthy);
     }
 
@@ -274,5 +256,21 @@ public sealed class DispatchTests : OnOwnWebhooks
         Assert.Equal(
             ["/hook/some wallet.exhausted", "/hook/some wallet.frozen", "/hook/some window.opened"],
             _listener.All.Select(one => $"{one.Path} {one.Type}").Order());
+    }
+
+    /// <returns>How many requests it had open at one time.</returns>
+    static Func<int> AnswerNobody(WebhookListener dead)
+    {
+        var (open, most) = (0, 0);
+        var gate = new Lock();
+        dead.Answer = async (_, http) =>
+        {
+            lock (gate)
+                most = Math.Max(most, ++open);
+            await Task.Delay(Timeout.Infinite, http.RequestAborted).ContinueWith(_ => { }, TaskScheduler.Default);
+            lock (gate)
+                open--;
+        };
+        return () => most;
     }
 }

@@ -51,6 +51,13 @@ sealed record Purchase(User User, string Id, string Intent, Reply Reply)
     public Task<JsonElement> MustBecomeAsync(string status) =>
         Eventually.GetAsync(ShownAsync, shown => shown.Text("status") == status, $"the top-up's {status}");
 
+    /// <summary>Billing has handled what Stripe has told of its beginning.</summary>
+    public Task MustBeginAsync() => Eventually.HoldsAsync(
+        async () => await NumberAsync(
+            "billing", "select count(*) from stripe_event where type = 'payment_intent.created' and status = 'done' "
+                + "and convert_from(body, 'UTF8') like '%' || $1 || '%'", Intent) == 1,
+        "the event of its creation");
+
     public Task MustHaveAsync(string usd, TimeSpan? atMost = null) => Eventually.GetAsync(
         async () => Gateway.Usd(await User.BalanceAsync()), balance => balance == usd, $"a balance of {usd}", atMost);
 
@@ -85,6 +92,16 @@ sealed record Purchase(User User, string Id, string Intent, Reply Reply)
         foreach (var value in values)
             query.Parameters.Add(new() { Value = value });
         return (long)(await query.ExecuteScalarAsync(Token))!;
+    }
+
+    /// <returns>How many rows were changed.</returns>
+    public static async Task<int> RunAsync(string database, string sql, params object[] values)
+    {
+        await using var source = NpgsqlDataSource.Create(Stack.Connection(database));
+        await using var command = source.CreateCommand(sql);
+        foreach (var value in values)
+            command.Parameters.Add(new() { Value = value });
+        return await command.ExecuteNonQueryAsync(Token);
     }
 
     /// <summary>What a key has answered, Billing has forgotten, as after some days. The effect it knows.</summary>

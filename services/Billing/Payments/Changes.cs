@@ -4,10 +4,10 @@ using Npgsql;
 
 namespace LlmGateway.Billing;
 
-/// <summary>Changes of one payment and of all that belongs to it, one after the other. No call to anybody is made in one.</summary>
-public static class Transactions
+/// <summary>Changes of rows: by one statement, or of one payment and all that belongs to it, one change after the other.</summary>
+public static class Changes
 {
-    /// <summary>Runs <paramref name="change"/> with the payment as it is now, and commits.</summary>
+    /// <summary>Runs <paramref name="change"/> with the payment as it is now, and commits. No call to anybody is made in it.</summary>
     public static async Task<T> WithLockedAsync<T>(
         this NpgsqlDataSource database, Guid payment, Func<NpgsqlConnection, Payment, Task<T>> change, CancellationToken token)
     {
@@ -19,6 +19,17 @@ public static class Transactions
         return result;
     }
 
+    /// <summary>One statement, and a transaction of its own.</summary>
+    /// <returns>How many rows were changed.</returns>
+    public static async Task<int> ChangeAsync(
+        this NpgsqlDataSource database, [StringSyntax("sql")] string text, CancellationToken token, params object?[] values)
+    {
+        await using var command = database.Sql(text, values);
+        return await command.ExecuteNonQueryAsync(token);
+    }
+
+    /// <summary>One statement, in the transaction that the connection is in.</summary>
+    /// <returns>How many rows were changed.</returns>
     public static async Task<int> ChangeAsync(
         this NpgsqlConnection connection, [StringSyntax("sql")] string text, CancellationToken token, params object?[] values)
     {

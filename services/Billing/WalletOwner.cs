@@ -5,8 +5,7 @@ namespace LlmGateway.Billing;
 
 /// <summary>Whose wallet a call is about: a session's own, or one of a backend's project.</summary>
 /// <param name="State">As the ledger had it.</param>
-public sealed record WalletOwner(
-    Guid Organization, Guid Project, Guid Customer, Guid Wallet, bool Test, WalletState State)
+public sealed record WalletOwner(Guid Organization, Guid Project, Guid Customer, Guid Wallet, bool Test, WalletState State)
 {
     /// <param name="id">As it is shown, in a backend's call; null in a session's.</param>
     /// <exception cref="ProblemException">404 for a wallet of somebody else, as for one that is not there.</exception>
@@ -30,6 +29,5 @@ public sealed record WalletOwner(
     /// <summary>As it must be where money is to be taken, now or later.</summary>
     public StripeMode ModeOf(StripeModes modes) =>
         State.Frozen ? throw new ProblemException(Problems.WalletFrozen)
-        : modes.Of(Test) ?? throw new ProblemException(Problems.Conflict(
-            "payments_not_set_up", $"Payments are not set up here for {(Test ? "test" : "live")} wallets."));
+        : modes.Of(Test) ?? throw new ProblemException(StartTopUp.NotSetUp(Test));
 }
