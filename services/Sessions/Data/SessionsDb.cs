@@ -224,4 +224,7 @@ public sealed class SessionsDb(DbContextOptions<SessionsDb> options) : DbContext
 
     [DbContext(typeof(SessionsDb)), Migration("0030_routes")]
     sealed class Routes0030 : SqlMigration;
+
+    [DbContext(typeof(SessionsDb)), Migration("0040_subscriptions")]
+    sealed class Subscriptions0040 : SqlMigration;
 }

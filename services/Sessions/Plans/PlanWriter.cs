@@ -34,6 +34,7 @@ public sealed class PlanWriter
         plan.TrialDays = seed.TrialDays;
         plan.LastTermFull = seed.LastTerm == "full";
         plan.StripePrice = seed.StripePrice;
+        plan.GraceDays = seed.GraceDays;
         return plan;
     }
 
@@ -46,5 +47,6 @@ public sealed class PlanWriter
         TrialDays = plan.TrialDays,
         LastTerm = plan.LastTermFull ? "full" : "prorated",
         StripePrice = plan.StripePrice,
+        GraceDays = plan.GraceDays,
     };
 }

@@ -10,7 +10,7 @@ namespace LlmGateway.Sessions;
 public static partial class SeedRules
 {
     const int MaxTimeoutSeconds = 600, MaxRetries = 5, MaxProviderKeys = 100, MaxWeight = 1000, MaxModelProviders = 10, MaxTrialDays = 730,
-        MaxThresholds = 8, MaxRawPaths = 100;
+        MaxThresholds = 8, MaxRawPaths = 100, MaxGraceDays = 90;
 
     /// <summary>Providers, models or plans that a project may have by calls. A seed file, which is the operator's, may have more.</summary>
     public const int MaxEntries = 1000;
@@ -253,6 +253,7 @@ public static partial class SeedRules
         .. Must(plan.TrialDays is >= 0 and <= MaxTrialDays, $"{path}.trialDays", $"must be from 0 to {MaxTrialDays}"),
         .. Must(plan.LastTerm is "prorated" or "full", $"{path}.lastTerm", "must be prorated or full"),
         .. Optional(plan.StripePrice, $"{path}.stripePrice"),
+        .. Must(plan.GraceDays is null or (>= 0 and <= MaxGraceDays), $"{path}.graceDays", $"must be from 0 to {MaxGraceDays}"),
     ];
 
     static IEnumerable<string> Overage(DecimalAmount? each, string path) => each is not { } written

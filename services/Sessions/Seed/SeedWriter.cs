@@ -182,7 +182,8 @@ public sealed class SeedWriter(
                 throw new SeedException($"{path}.plan names '{plan}', which is not among the project's plans");
             await PlanAsync(customer, plan, token);
         }
-        else if (seed.SaysPlan && await db.CustomerPlans.FindAsync([customer.Id], token) is { } had && !(had.EndsAt <= _now))
+        else if (seed.SaysPlan && await db.CustomerPlans.FindAsync([customer.Id], token) is { } had && !(had.EndsAt <= _now)
+            && !Subscribed.Is(had, _now))
         {
             had.EndsAt = _now;
             _otherPlans.Add(customer.Id);
@@ -208,15 +209,22 @@ public sealed class SeedWriter(
     }
 
     /// <summary>
-    /// A customer that has a plan gets another one in its place, also where that has ended: what it used of its quota stays used.
+    /// A customer that has a plan gets another one in its place, also where that has ended: what it used of its quota stays used. What a
+    /// subscription gives is the subscription's, as long as it is in force.
     /// </summary>
     async Task PlanAsync(Customer customer, string plan, CancellationToken token)
     {
         if (await db.CustomerPlans.FindAsync([customer.Id], token) is { } known)
         {
+            if (Subscribed.Is(known, _now))
+                return;
             if ((known.PlanId, known.EndsAt) != (plan, null))
                 _otherPlans.Add(customer.Id);
+            if (known.Subscription is not null)
+                known.StartsAt = _now;
             (known.PlanId, known.EndsAt) = (plan, null);
+            (known.Subscription, known.Anchor, known.PaidTo) = (null, null, null);
+            (known.ChangedMonth, known.ChangedTokens) = (null, null);
         }
         else
             db.Add(new CustomerPlan
