@@ -49,4 +49,7 @@ public sealed class BillingDb(DbContextOptions<BillingDb> options) : DbContext(o
 
     [DbContext(typeof(BillingDb)), Migration("0014_payments_and_alerts")]
     sealed class PaymentsAndAlerts0014 : SqlMigration;
+
+    [DbContext(typeof(BillingDb)), Migration("0015_subscriptions")]
+    sealed class Subscriptions0015 : SqlMigration;
 }

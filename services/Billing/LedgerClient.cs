@@ -23,6 +23,13 @@ public sealed class LedgerClient(HttpClient http)
         return (await response.Content.ReadFromJsonAsync<BookedPayment>(Defaults.Json, token))!;
     }
 
+    public async Task<BookedPayment> BookPlanPaymentAsync(BookPlanPayment payment, CancellationToken token)
+    {
+        using var response = await http.PostAsJsonAsync("/internal/plan-payments", payment, Defaults.Json, token);
+        response.EnsureSuccessStatusCode();
+        return (await response.Content.ReadFromJsonAsync<BookedPayment>(Defaults.Json, token))!;
+    }
+
     public async Task<ProjectMargin> MarginAsync(Guid project, bool test, CancellationToken token)
     {
         using var response = await http.GetAsync($"/internal/projects/{project:D}/margin?test={(test ? "true" : "false")}", token);

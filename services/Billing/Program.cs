@@ -60,6 +60,13 @@ builder.Services.AddSingleton<Payouts>();
 builder.Services.AddSingleton<AutomaticPayouts>();
 builder.Services.AddSingleton<PayoutRounds>();
 
+// Plans that customers pay by the month
+builder.Services.AddSingleton<SubscriptionCalls>();
+builder.Services.AddSingleton<Subscribers>();
+builder.Services.AddSingleton<PlanPayments>();
+builder.Services.AddSingleton<Subscriptions>();
+builder.Services.AddSingleton<SubscriptionEvents>();
+
 // What is printed of them
 builder.Services.AddHostedSingleton<Invoicing>();
 
@@ -100,6 +107,11 @@ app.MapGetConnectStatus();
 app.MapStartPayout();
 app.MapListPayouts();
 app.MapSetAutomatic();
+app.MapStartCheckout();
+app.MapOpenPortal();
+app.MapListSubscriptions();
+app.MapChangeSubscription();
+app.MapEndSubscription();
 app.MapAlerts();
 app.MapVoidInvoice();
 

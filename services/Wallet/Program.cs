@@ -69,6 +69,7 @@ app.MapCreditAdjustments();
 // Payments
 app.MapPayments();
 app.MapPayouts();
+app.MapPlanPayments();
 
 // For backends and end users
 app.MapWallets();

@@ -17,6 +17,7 @@ public static class Routes
         ["POST /internal/credits/balances"] = [Proxy, Sessions],
         ["POST /internal/posts"] = [Billing],
         ["POST /internal/payouts"] = [Billing],
+        ["POST /internal/plan-payments"] = [Billing],
         ["GET /internal/projects/{project:guid}/margin"] = [Billing],
         ["GET /internal/wallets/{wallet:guid}"] = [Billing],
         ["POST /internal/wallets/below"] = [Billing],

@@ -20,7 +20,7 @@ public sealed class NotYetException(string reason) : Exception(reason);
 /// </summary>
 public sealed class EventHandling(
     NpgsqlDataSource database, StripeModes modes, StripeCalls stripe, Intents intents, Refunds refunds, Disputes disputes,
-    Postings postings, AutoCharges charges, SavedCards cards, Trust trust, ConnectEvents connect)
+    Postings postings, AutoCharges charges, SavedCards cards, Trust trust, ConnectEvents connect, SubscriptionEvents subscriptions)
 {
     // What a type makes us look at. Disputes and charge.refund.updated are of payments, too: the more special one is asked first.
     static bool IsRefund(string type) => type.StartsWith("refund.", StringComparison.Ordinal) || type == "charge.refund.updated";
@@ -36,6 +36,8 @@ public sealed class EventHandling(
     {
         if (ConnectEvents.Concerns(told))
             return await connect.HandleAsync(told, token);
+        if (SubscriptionEvents.Concerns(told))
+            return await subscriptions.HandleAsync(told, token);
         if (IsSetup(told.Type))
             return await HandleSetupAsync(told, token);
         if (!IsRefund(told.Type) && !IsPayment(told.Type))

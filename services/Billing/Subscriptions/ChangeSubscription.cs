@@ -1,0 +1,57 @@
+using LlmGateway.ServiceDefaults;
+using Npgsql;
+using Stripe;
+
+namespace LlmGateway.Billing;
+
+/// <summary>
+/// <c>PUT /v1/subscriptions/{id} {plan}</c>: another plan. A dearer one is in force at once, when the card has paid the difference for the
+/// rest of the period; a cheaper one with the next period. The plan that is in force again takes back what was to come.
+/// </summary>
+public static class ChangeSubscription
+{
+    public sealed record Request(string Plan);
+
+    public static void MapChangeSubscription(this WebApplication app) =>
+        app.MapPut("/v1/subscriptions/{id}", HandleAsync).WithRefusals();
+
+    static async Task<IResult> HandleAsync(
+        string id, HttpContext http, Subscriptions subscriptions, Subscribers subscribers, SubscriptionCalls stripe, StripeModes modes,
+        SessionsClient sessions, NpgsqlDataSource database, CancellationToken token)
+    {
+        var (caller, input) = (http.Backend(), await Body.ReadAsync<Request>(http));
+        if (await ListSubscriptions.FindAsync(database, caller, id, token) is not { } row)
+            return ListSubscriptions.NotFound;
+        if (modes.Of(caller.Test) is not { } mode || mode.Livemode != row.Livemode)
+            return StartTopUp.NotSetUp(caller.Test);
+        var sold = await sessions.PlansAsync(caller.Project, token);
+        if (sold.Plans.FirstOrDefault(one => one.Id == input.Plan) is not { } plan)
+            return Problems.NotFound("plan");
+        row = await subscriptions.LookAsync(mode, row, token);
+        if (row is not { Stripe: { } known, Status: Subscription.Active or Subscription.Trialing })
+            return Problems.Conflict("not_active", $"The subscription is {row.Status}, and only one that is paid can have another plan.");
+        if (plan.Id == (row.NextPlan ?? row.Plan))
+            return Show(row);
+        var (price, cents) = await subscribers.PriceAsync(mode, caller.Project, plan, token);
+        var isDearer = plan.Id != row.Plan && cents > row.Cents;
+        var said = SaidSubscription.Of(await stripe.SubscriptionAsync(mode, known, token));
+        if (isDearer && !(row.PaidTo > said.PeriodStart))
+            return Problems.Conflict("period_not_paid", "The period that runs is not paid yet. Try again when it is.");
+        try
+        {
+            // What is dearer is charged from what was paid for this period, and not from the cheaper one that was to come.
+            if (isDearer && row.NextPlan is not null && sold.Plans.FirstOrDefault(one => one.Id == row.Plan) is { } own)
+                await stripe.ChangePriceAsync(
+                    mode, known, said.Item, (await subscribers.PriceAsync(mode, caller.Project, own, token)).Price, isDearer: false, token);
+            row = (await database.SubscriptionAsync(row.Id, token))!;
+            var changed = await stripe.ChangePriceAsync(mode, known, said.Item, price, isDearer, token);
+            return Show(await subscriptions.TakeAsync(mode, row, changed, token));
+        }
+        catch (StripeRefusalException e) when (e.InnerException is StripeException { StripeError.Type: "card_error" })
+        {
+            return Problems.Conflict("card_declined", "The card was declined, and the plan stays as it is.");
+        }
+    }
+
+    static IResult Show(Subscription row) => Results.Json(ListSubscriptions.Show(row), Defaults.Json);
+}

@@ -1,0 +1,102 @@
+using LlmGateway.Contracts;
+using LlmGateway.ServiceDefaults;
+using Npgsql;
+
+namespace LlmGateway.Billing;
+
+/// <summary>
+/// Stripe's customers for those who subscribe, and its prices for plans that name none. Each is a row before Stripe is asked, under the
+/// row's key; an answer that did not come is asked for again under it, and after a while under another one: Stripe keeps errors for a day.
+/// What nobody knows of there costs nothing.
+/// </summary>
+public sealed class Subscribers(NpgsqlDataSource database, SubscriptionCalls stripe)
+{
+    /// <summary>In SQL, of a row that Stripe's object is not known of: whether its key is too old.</summary>
+    const string IsStale = "known.stripe is null and known.keyed_at < now() - $1";
+
+    /// <summary>Stripe's customer; null when there is none yet.</summary>
+    public async Task<string?> FindAsync(Guid customer, bool livemode, CancellationToken token)
+    {
+        await using var query = database.Sql("select stripe from subscriber where customer = $1 and livemode = $2", customer, livemode);
+        return await query.ExecuteScalarAsync(token) as string;
+    }
+
+    /// <summary>Stripe's customer.</summary>
+    public async Task<string> OpenAsync(StripeMode mode, Guid organization, Guid customer, CancellationToken token)
+    {
+        var (key, known) = await KeyedAsync(
+            $"""
+            insert into subscriber as known (customer, livemode, organization, id) values ($2, $3, $4, $5)
+            on conflict (customer, livemode) do update set
+                id = case when {IsStale} then excluded.id else known.id end,
+                keyed_at = case when {IsStale} then now() else known.keyed_at end
+            returning id, stripe
+            """,
+            [customer, mode.Livemode, organization, Ids.New()], token);
+        if (known is not null)
+            return known;
+        var made = await stripe.CreateSubscriberAsync(mode, key, customer, token);
+        await NoteAsync("subscriber", key, made.Id, token);
+        return made.Id;
+    }
+
+    /// <summary>Stripe's price of a plan, and what it costs.</summary>
+    /// <exception cref="ProblemException">It costs nothing, or parts of cents.</exception>
+    public async Task<(string Price, long Cents)> PriceAsync(StripeMode mode, Guid project, SoldPlan plan, CancellationToken token)
+    {
+        if (plan.StripePrice is { } own)
+            return (own, (await stripe.PriceAsync(mode, own, token)).UnitAmount ?? 0);
+        if (plan.Price.Nanos <= 0)
+            throw new ProblemException(Problems.Invalid("plan", $"The plan '{plan.Id}' costs nothing, and needs no subscription."));
+        if (plan.Price.Nanos % Quote.NanosPerCent != 0)
+            throw new ProblemException(Problems.Invalid("plan", $"The price of the plan '{plan.Id}' is not in whole cents."));
+        var cents = plan.Price.Nanos / Quote.NanosPerCent;
+        var (key, known) = await KeyedAsync(
+            $"""
+            insert into plan_price as known (id, project, livemode, plan, cents) values ($2, $3, $4, $5, $6)
+            on conflict (project, livemode, plan, cents) do update set
+                id = case when {IsStale} then excluded.id else known.id end,
+                keyed_at = case when {IsStale} then now() else known.keyed_at end
+            returning id, stripe
+            """,
+            [Ids.New(), project, mode.Livemode, plan.Id, cents], token);
+        if (known is not null)
+            return (known, cents);
+        var made = await stripe.CreatePriceAsync(mode, key, project, plan, cents, token);
+        await NoteAsync("plan_price", key, made.Id, token);
+        return (made.Id, cents);
+    }
+
+    /// <summary>The plan that is sold at one of Stripe's prices; null: none that we know.</summary>
+    public async Task<string?> PlanOfAsync(Guid project, string price, SoldPlans sold, CancellationToken token)
+    {
+        if (sold.Plans.FirstOrDefault(plan => plan.StripePrice == price) is { } named)
+            return named.Id;
+        await using var query = database.Sql("select plan from plan_price where project = $1 and stripe = $2", project, price);
+        return await query.ExecuteScalarAsync(token) as string;
+    }
+
+    /// <summary>Stripe does not know them any more, as a sandbox that has started anew: the next attempt makes others.</summary>
+    public async Task ForgetAsync(Guid project, Guid customer, bool livemode, CancellationToken token)
+    {
+        await using var forget = database.Sql("""
+            with prices as (update plan_price set stripe = null, keyed_at = 'epoch' where project = $1 and livemode = $3)
+            update subscriber set stripe = null, keyed_at = 'epoch' where customer = $2 and livemode = $3
+            """, project, customer, livemode);
+        await forget.ExecuteNonQueryAsync(token);
+    }
+
+    async Task<(Guid Key, string? Known)> KeyedAsync(string sql, object[] values, CancellationToken token)
+    {
+        await using var insert = database.Sql(sql, [StripeHttp.CallTimeout, .. values]);
+        await using var row = await insert.ExecuteReaderAsync(token);
+        await row.ReadAsync(token);
+        return (row.GetGuid(0), row.IsDBNull(1) ? null : row.GetString(1));
+    }
+
+    async Task NoteAsync(string table, Guid key, string made, CancellationToken token)
+    {
+        await using var note = database.Sql($"update {table} set stripe = $2 where id = $1 and stripe is null", key, made);
+        await note.ExecuteNonQueryAsync(token);
+    }
+}

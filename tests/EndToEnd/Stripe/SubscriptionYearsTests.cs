@@ -1,0 +1,150 @@
+using LlmGateway.Billing;
+using LlmGateway.Contracts;
+
+namespace LlmGateway.EndToEnd;
+
+/// <summary>Subscriptions in a world of Stripe's whose time goes as fast as it must.</summary>
+public sealed class SubscriptionYearsTests
+{
+    const string Good = "pm_card_visa", Bad = "pm_card_chargeCustomerFail";
+
+    static readonly TimeSpan Month = TimeSpan.FromDays(31) + TimeSpan.FromHours(2);
+
+    /// <summary>Less than a month, so that a look misses no invoice, and as long as Stripe waits between attempts.</summary>
+    static readonly TimeSpan Step = TimeSpan.FromDays(10), UntilTriedAgain = TimeSpan.FromDays(8);
+
+    static CancellationToken Token => TestContext.Current.CancellationToken;
+
+    [Fact]
+    public async Task A_failed_renewal_brings_nothing_until_it_is_paid_and_then_once()
+    {
+        var world = new StripeWorld();
+        var mode = OwnBilling.ModeOf(world);
+        await using var own = await OwnBilling.StartAsync(mode);
+        var row = await SubscribeAsync(own, mode, "9");
+        var paidTo = row.PaidTo;
+        await UseCardAsync(world, row, Bad);
+
+        await world.AdvanceAsync(Month);
+        var failed = await LookAsync(own, row);
+        await UseCardAsync(world, row, Good);
+        await world.AdvanceAsync(UntilTriedAgain);
+        var healed = await LookAsync(own, row);
+
+        Assert.Equal((Subscription.PastDue, paidTo, 0L), (failed.Status, failed.PaidTo, failed.Version - failed.Told));
+        Assert.Equal(Subscription.Active, healed.Status);
+        Assert.Equal(paidTo!.Value.AddMonths(1), healed.PaidTo!.Value, TimeSpan.FromDays(3));
+        Assert.Equal(2, await own.NumberAsync("select count(*) from plan_payment where booked"));
+    }
+
+    [Fact]
+    public async Task Who_never_pays_again_has_no_plan_when_Stripe_gives_up()
+    {
+        var world = new StripeWorld();
+        var mode = OwnBilling.ModeOf(world);
+        await using var own = await OwnBilling.StartAsync(mode);
+        var row = await SubscribeAsync(own, mode, "9");
+        await UseCardAsync(world, row, Bad);
+
+        await world.AdvanceAsync(Month);
+        await LookAsync(own, row);
+        await world.AdvanceAsync(TimeSpan.FromDays(20));
+        var ended = await LookAsync(own, row);
+
+        Assert.Equal((Subscription.Canceled, row.PaidTo), (ended.Status, ended.PaidTo));
+        Assert.NotNull(ended.EndedAt);
+        Assert.Equal(ended.EndedAt, ended.EndsAt);
+    }
+
+    /// <summary>Upgrades, downgrades, cards that fail and work again, by chance: what Stripe was paid is what the books have.</summary>
+    [Fact]
+    public async Task In_five_years_Stripe_s_invoices_and_the_ledger_say_the_same_to_the_cent()
+    {
+        var world = new StripeWorld();
+        var mode = OwnBilling.ModeOf(world);
+        await using var own = await OwnBilling.StartAsync(mode);
+        var row = await SubscribeAsync(own, mode, "9");
+        var random = new Random(5);
+        await world.AdvanceAsync(TimeSpan.FromHours(12)); // looks are not at the edges of periods
+        for (var day = 0; day < 5 * 365; day += Step.Days)
+        {
+            await UseCardAsync(world, row, random.Next(5) == 0 ? Bad : Good);
+            await world.AdvanceAsync(Step);
+            row = await LookAsync(own, row);
+            await UseCardAsync(world, row, Good);
+            if (row.Status == Subscription.PastDue)
+                await world.AdvanceAsync(UntilTriedAgain);
+            row = await LookAsync(own, row);
+            Assert.Equal(Subscription.Active, row.Status);
+            if (random.Next(4) == 0)
+                row = await ChangeAsync(own, mode, row, random.Next(2) == 0 ? "29" : "9");
+        }
+
+        var paid = new List<global::Stripe.Invoice>();
+        await foreach (var invoice in world.Stripe.Invoices.ListAutoPagingAsync(
+            new() { Subscription = row.Stripe, Limit = 100 }, cancellationToken: Token))
+            if (invoice.Status == "paid" && invoice.AmountPaid > 0)
+                paid.Add(invoice);
+        Assert.InRange(paid.Count, 60, 200);
+        Assert.Equal(paid.Count, await own.NumberAsync("select count(*) from plan_payment where booked"));
+        Assert.Equal(
+            paid.Sum(invoice => invoice.AmountPaid), await own.NumberAsync("select sum(cents)::bigint from plan_payment"));
+        Assert.Equal(
+            0, await own.NumberAsync("select count(*) from plan_payment where cents * 10000000 <> margin + fee or not booked"));
+    }
+
+    /// <summary>Of a new customer of the app's, to a plan of its own at that price.</summary>
+    static async Task<Subscription> SubscribeAsync(OwnBilling own, StripeMode mode, string price)
+    {
+        var user = await Backend.Managed.NewUserAsync(credit: null);
+        var plan = await PlanAsync(price);
+        var state = (await own.Get<LedgerClient>().StateAsync(Ids.WalletOf(user.Customer), Token))!;
+        var sold = (await own.Get<SessionsClient>().PlansAsync(state.Project, Token)).Plans.Single(one => one.Id == plan);
+        var (stripe, cents) = await own.Get<Subscribers>().PriceAsync(mode, state.Project, sold, Token);
+        var row = new Subscription(
+            Ids.New(), state.Organization, state.Project, user.Customer, mode.Test, mode.Livemode, plan, cents, 0, Subscription.New,
+            default);
+        Assert.True(await own.Database.TryAddAsync(row, Token));
+        row = (await own.Database.SubscriptionAsync(row.Id, Token))!;
+        var subscriber = await own.Get<Subscribers>().OpenAsync(mode, state.Organization, user.Customer, Token);
+        var made = await own.Get<SubscriptionCalls>().CreateCheckoutAsync(
+            mode, row, subscriber, stripe, "https://example.com", "https://example.com", Token);
+        await own.Get<Subscriptions>().BeginAsync(row, made, Token);
+        await StripeWorld.VisitAsync(made.Url, ("step", "pay"), ("number", "4242424242424242"), ("expiry", "12/40"), ("cvc", "123"));
+        row = await LookAsync(own, row);
+        Assert.Equal(Subscription.Active, row.Status);
+        return row;
+    }
+
+    static async Task<string> PlanAsync(string price)
+    {
+        var name = $"plan-{Guid.NewGuid():N}";
+        (await Backend.Managed.PutAsync($"/v1/plans/{name}", $$"""{"name":"A plan","price":"{{price}}","tokens":9}""")).MustBe(200);
+        return name;
+    }
+
+    /// <summary>As the reconciler does it.</summary>
+    static async Task<Subscription> LookAsync(OwnBilling own, Subscription row)
+    {
+        Assert.Equal(0, await own.Get<Subscriptions>().RunAsync(everything: true, Token));
+        return (await own.Database.SubscriptionAsync(row.Id, Token))!;
+    }
+
+    static async Task<Subscription> ChangeAsync(OwnBilling own, StripeMode mode, Subscription row, string price)
+    {
+        var (calls, plan) = (own.Get<SubscriptionCalls>(), await PlanAsync(price));
+        var sold = (await own.Get<SessionsClient>().PlansAsync(row.Project, Token)).Plans.Single(one => one.Id == plan);
+        var (stripe, cents) = await own.Get<Subscribers>().PriceAsync(mode, row.Project, sold, Token);
+        var item = SaidSubscription.Of(await calls.SubscriptionAsync(mode, row.Stripe!, Token)).Item;
+        row = (await own.Database.SubscriptionAsync(row.Id, Token))!;
+        return await own.Get<Subscriptions>().TakeAsync(
+            mode, row, await calls.ChangePriceAsync(mode, row.Stripe!, item, stripe, cents > row.Cents, Token), Token);
+    }
+
+    static async Task UseCardAsync(StripeWorld world, Subscription row, string method)
+    {
+        var known = await world.Stripe.Subscriptions.GetAsync(row.Stripe, cancellationToken: Token);
+        var card = await world.Stripe.PaymentMethods.AttachAsync(method, new() { Customer = known.CustomerId }, cancellationToken: Token);
+        await world.Stripe.Subscriptions.UpdateAsync(row.Stripe, new() { DefaultPaymentMethod = card.Id }, cancellationToken: Token);
+    }
+}
