@@ -56,14 +56,18 @@ public enum PayoutPost { Payout, PayoutPaid, PayoutFailed, PayoutReversed }
 /// <param name="Reference">The payout, as its owner knows it.</param>
 public sealed record BookPayout(Guid Id, PayoutPost Type, Guid Organization, Guid Project, bool Test, long Amount, string Reference);
 
+/// <summary>What Billing has the ledger book of payments for plans. Each is a post of the same name.</summary>
+public enum PlanPost { PlanPaid, PlanRefunded, PlanRestored }
+
 /// <summary>
-/// <c>POST /internal/plan-payments</c> books what a customer has paid for a plan. Repeatable under its id for ever. The answer is a
-/// <see cref="BookedPayment"/>.
+/// <c>POST /internal/plan-payments</c> books what a customer has paid for a plan, what of that has gone back, and what has come again.
+/// Repeatable under its id for ever. The answer is a <see cref="BookedPayment"/>.
 /// </summary>
 /// <param name="Margin">The developer's part, nano-dollars.</param>
 /// <param name="Fee">The platform's.</param>
 /// <param name="Reference">Stripe's invoice.</param>
-public sealed record BookPlanPayment(Guid Id, Guid Organization, Guid Project, bool Test, long Margin, long Fee, string Reference);
+public sealed record BookPlanPayment(
+    Guid Id, PlanPost Type, Guid Organization, Guid Project, bool Test, long Margin, long Fee, string Reference);
 
 /// <summary><c>GET /internal/projects/{project}/margin?test=</c>: what a project has earned, nano-dollars.</summary>
 /// <param name="Margin">Not paid out, and not on its way. Below zero: what was paid out and then taken back from customers.</param>

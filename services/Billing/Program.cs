@@ -63,6 +63,7 @@ builder.Services.AddSingleton<PayoutRounds>();
 // Plans that customers pay by the month
 builder.Services.AddSingleton<SubscriptionCalls>();
 builder.Services.AddSingleton<Subscribers>();
+builder.Services.AddSingleton<PlanReversals>();
 builder.Services.AddSingleton<PlanPayments>();
 builder.Services.AddSingleton<Subscriptions>();
 builder.Services.AddSingleton<SubscriptionEvents>();

@@ -51,6 +51,7 @@ public static class TableRetention
             """,
             "nobody has subscribed at its checkout; of all others money was moved, or they say who had a trial"),
         Kept("plan_payment", "the ledger has it for ever, too"),
+        Kept("plan_reversal", "the ledger has it for ever, too"),
         Kept("seller", "one row per project and mode"),
         Kept("invoice_series", "two rows per organization and mode"),
         Kept("invoice", "the law wants it kept, and its number may not be missing"),

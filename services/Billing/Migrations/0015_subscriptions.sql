@@ -68,6 +68,7 @@ create table plan_payment (
     id           uuid primary key,         -- also the ledger's post
     invoice      text        not null unique, -- Stripe's
     subscription uuid        not null references subscription,
+    intent       text unique,              -- Stripe's, that has paid it; null: none has
     plan         text        not null,     -- in force when it was paid
     cents        bigint      not null check (cents > 0),
     margin       bigint      not null check (margin > 0),
@@ -75,9 +76,23 @@ create table plan_payment (
     booked       boolean     not null default false,
     paid_at      timestamptz not null,
     created_at   timestamptz not null default now(),
+    looked_at    timestamptz not null default 'epoch', -- for what has gone back of it
     constraint a_payment_is_its_parts check (cents * 10000000 = margin + fee)
 );
 create index plan_payment_by_subscription on plan_payment (subscription, id desc);
 create index plan_payment_unbooked on plan_payment (created_at) where not booked;
 
+-- What the ledger is to take back of a payment, or to give again (below zero), one after the other.
+create table plan_reversal (
+    payment      uuid        not null references plan_payment,
+    number       integer     not null,
+    margin       bigint      not null check (margin <> 0),
+    fee          bigint      not null,
+    booked       boolean     not null default false,
+    created_at   timestamptz not null default now(),
+    primary key (payment, number)
+);
+create index plan_reversal_unbooked on plan_reversal (created_at) where not booked;
+
+create trigger final before delete or truncate on plan_reversal execute function payments_are_final();
 create trigger final before delete or truncate on plan_payment execute function payments_are_final();

@@ -35,7 +35,8 @@ public static class ListSubscriptions
     }
 
     /// <param name="Invoice">Stripe's.</param>
-    public sealed record PaidView(string Invoice, string Plan, Money Amount, DateTimeOffset PaidAt);
+    /// <param name="Refunded">What of it has gone back, or is disputed.</param>
+    public sealed record PaidView(string Invoice, string Plan, Money Amount, Money Refunded, DateTimeOffset PaidAt);
 
     public sealed record Answer(IReadOnlyList<View> Subscriptions, string? NextCursor);
 

@@ -8,7 +8,9 @@ namespace LlmGateway.Billing;
 /// What customers have paid for plans, in the ledger: a row for each invoice of Stripe's that is paid, booked under the row's id, then
 /// marked. So each is booked once, whoever dies in between.
 /// </summary>
-public sealed class PlanPayments(NpgsqlDataSource database, LedgerClient ledger, SessionsClient sessions, ILogger<PlanPayments> log)
+public sealed class PlanPayments(
+    NpgsqlDataSource database, LedgerClient ledger, SessionsClient sessions, SubscriptionCalls stripe, PlanReversals reversals,
+    ILogger<PlanPayments> log)
 {
     /// <summary>Of a round.</summary>
     const int MaxAtOnce = 200;
@@ -31,7 +33,7 @@ public sealed class PlanPayments(NpgsqlDataSource database, LedgerClient ledger,
     }
 
     /// <summary>Of an invoice of the subscription's that is paid and costs something; once.</summary>
-    public async Task TakeAsync(Subscription of, global::Stripe.Invoice invoice, CancellationToken token)
+    public async Task TakeAsync(StripeMode mode, Subscription of, global::Stripe.Invoice invoice, CancellationToken token)
     {
         if (invoice.Status != SaidSubscription.Paid || invoice.AmountPaid <= 0 || await IsBookedAsync(invoice.Id, token))
             return;
@@ -40,27 +42,34 @@ public sealed class PlanPayments(NpgsqlDataSource database, LedgerClient ledger,
         var terms = await sessions.TermsAsync(of.Project, token)
             ?? throw new InvalidOperationException($"there is no project {of.Project:N}");
         var (margin, fee) = PartsOf(invoice.AmountPaid, terms.PlatformFeePpm);
+        var intent = await stripe.IntentOfAsync(mode, invoice.Id, token);
         await using (var add = database.Sql("""
-            insert into plan_payment (id, invoice, subscription, plan, cents, margin, fee, paid_at)
-            values ($1, $2, $3, $4, $5, $6, $7, $8) on conflict (invoice) do nothing
+            insert into plan_payment (id, invoice, subscription, plan, cents, margin, fee, paid_at, intent)
+            values ($1, $2, $3, $4, $5, $6, $7, $8, $9) on conflict (invoice) do nothing
             """,
-            Ids.New(), invoice.Id, of.Id, of.Plan, invoice.AmountPaid, margin, fee, PaidAt(invoice)))
+            Ids.New(), invoice.Id, of.Id, of.Plan, invoice.AmountPaid, margin, fee, PaidAt(invoice), intent))
             await add.ExecuteNonQueryAsync(token);
         foreach (var waiting in await WaitingAsync("p.invoice = $2", 1, token, invoice.Id))
             await BookAsync(waiting, token);
+        // What was told of its refunds before we knew it was of nobody.
+        if (intent is not null)
+            await reversals.TryLookAsync(intent, mode.Livemode, token);
     }
 
     /// <summary>The newest hundred of a subscription.</summary>
     public async Task<IReadOnlyList<ListSubscriptions.PaidView>> OfAsync(Guid subscription, CancellationToken token)
     {
-        await using var query = database.Sql(
-            "select invoice, plan, cents, paid_at from plan_payment where subscription = $1 order by id desc limit $2", subscription,
-            MaxShown);
+        await using var query = database.Sql("""
+            select invoice, plan, cents, paid_at, (
+                select coalesce(sum(margin + fee), 0)::bigint from plan_reversal where payment = plan_payment.id)
+            from plan_payment where subscription = $1 order by id desc limit $2
+            """, subscription, MaxShown);
         await using var row = await query.ExecuteReaderAsync(token);
         var paid = new List<ListSubscriptions.PaidView>();
         while (await row.ReadAsync(token))
             paid.Add(new(
-                row.GetString(0), row.GetString(1), new(row.GetInt64(2) * Quote.NanosPerCent), row.GetFieldValue<DateTimeOffset>(3)));
+                row.GetString(0), row.GetString(1), new(row.GetInt64(2) * Quote.NanosPerCent), new(row.GetInt64(4)),
+                row.GetFieldValue<DateTimeOffset>(3)));
         return paid;
     }
 
@@ -82,14 +91,15 @@ public sealed class PlanPayments(NpgsqlDataSource database, LedgerClient ledger,
                 else
                     log.LogError(e, "the payment of invoice {Invoice} is not booked", waiting.Invoice);
             }
-        return failed;
+        return failed + await reversals.RunAsync(token);
     }
 
     async Task BookAsync(Waiting waiting, CancellationToken token)
     {
         var answer = await ledger.BookPlanPaymentAsync(
             new(
-                waiting.Id, waiting.Organization, waiting.Project, waiting.Test, waiting.Margin, waiting.Fee, waiting.Invoice),
+                waiting.Id, PlanPost.PlanPaid, waiting.Organization, waiting.Project, waiting.Test, waiting.Margin, waiting.Fee,
+                waiting.Invoice),
             token);
         if (answer.Outcome != PaymentOutcome.Done)
             throw new InvalidOperationException($"the payment of invoice {waiting.Invoice} is not booked: {answer.Outcome}");

@@ -11,6 +11,9 @@ public sealed class SubscriptionCalls(ILogger<SubscriptionCalls> log)
 
     const string Currency = "usd", Month = "month", LatestInvoice = "latest_invoice";
 
+    /// <summary>Stripe's most.</summary>
+    const int PageSize = 100;
+
     /// <summary>A price by the month, with a product of its own.</summary>
     public Task<Price> CreatePriceAsync(StripeMode mode, Guid key, Guid project, SoldPlan plan, long cents, CancellationToken token)
     {
@@ -82,6 +85,20 @@ public sealed class SubscriptionCalls(ILogger<SubscriptionCalls> log)
 
     public Task<global::Stripe.Invoice> InvoiceAsync(StripeMode mode, string id, CancellationToken token) =>
         StripeErrors.CallAsync(() => mode.Client.V1.Invoices.GetAsync(id, cancellationToken: token), log);
+
+    /// <summary>The intent that has paid an invoice; null: none has, as where it was paid otherwise.</summary>
+    public async Task<string?> IntentOfAsync(StripeMode mode, string invoice, CancellationToken token)
+    {
+        var options = new InvoicePaymentListOptions { Invoice = invoice, Status = "paid" };
+        var found = await StripeErrors.CallAsync(() => mode.Client.V1.InvoicePayments.ListAsync(options, cancellationToken: token), log);
+        return found.Data.Select(one => one.Payment?.PaymentIntentId).FirstOrDefault(one => one is not null);
+    }
+
+    /// <summary>The newest hundred of an intent.</summary>
+    public async Task<IReadOnlyList<global::Stripe.Dispute>> DisputesOfAsync(StripeMode mode, string intent, CancellationToken token) =>
+        (await StripeErrors.CallAsync(
+            () => mode.Client.V1.Disputes.ListAsync(new() { PaymentIntent = intent, Limit = PageSize }, cancellationToken: token),
+            log)).Data;
 
     /// <summary>
     /// Another price from now on. A dearer one is charged for the rest of the period at once, or all of it is refused; for a cheaper one

@@ -68,7 +68,7 @@ public sealed class Subscriptions(
         after = await TellAsync(after, token);
         foreach (var paid in new[] { said.LatestInvoice, own })
             if (paid is not null)
-                await payments.TakeAsync(after, paid, token);
+                await payments.TakeAsync(mode, after, paid, token);
         return after;
     }
 

@@ -3,7 +3,10 @@ using LlmGateway.ServiceDefaults;
 
 namespace LlmGateway.Wallet;
 
-/// <summary>For Billing: <c>POST /internal/plan-payments</c>, what a customer has paid for a plan. No balance is moved by it.</summary>
+/// <summary>
+/// For Billing: <c>POST /internal/plan-payments</c>, what a customer has paid for a plan, and what of that goes back or comes again. No
+/// balance of a customer's is moved by it.
+/// </summary>
 public static class PlanPayments
 {
     public static void MapPlanPayments(this WebApplication app) => app.MapPost("/internal/plan-payments", BookAsync);
@@ -15,7 +18,7 @@ public static class PlanPayments
             return Problems.Invalid("margin", "'margin' must be above 0, and 'fee' not below.");
         var answer = await writer.RunAsync(new Post(
             asked.Id,
-            PostType.PlanPaid,
+            Enum.Parse<PostType>(asked.Type.ToString()),
             new(null, Unit.Usd, asked.Organization, asked.Project, asked.Project, asked.Test),
             [asked.Margin, asked.Fee])
         {

@@ -149,6 +149,33 @@ public sealed class SubscriptionTests
     }
 
     [Fact]
+    public async Task What_is_refunded_at_Stripe_goes_back_from_margin_and_fee_once()
+    {
+        var user = await Owner.NewUserAsync(credit: null);
+        var id = await SubscribeAsync(user, await PlanAsync("29"));
+        var paid = (await Eventually.GetAsync(() => ShownAsync(id), one => one.Items("payments").Any(), "what was paid"))
+            .Items("payments").Single();
+        var intent = (await Purchase.StripeAsync("GET", $"/v1/invoice_payments?invoice={paid.Text("invoice")}")).MustBe(200).Json
+            .Items("data").Single().GetProperty("payment").Text("payment_intent");
+        foreach (var cents in (int[])[1, 999, 1_900])
+            (await Purchase.StripeAsync("POST", "/v1/refunds", $"payment_intent={intent}&amount={cents}")).MustBe(200);
+
+        await Eventually.HoldsAsync(
+            async () => (await ShownAsync(id)).Items("payments").Single().Text("refunded") == "29", "what went back");
+        await Eventually.HoldsAsync(
+            async () => await Purchase.NumberAsync(
+                "billing",
+                """
+                select count(*) from plan_payment p
+                where (p.margin, p.fee) = (
+                    select sum(r.margin), sum(r.fee) from plan_reversal r where r.payment = p.id and r.booked) and p.intent = $1
+                """, intent) == 1,
+            "all of it in the books");
+        Assert.Equal("active", (await ShownAsync(id)).Text("status"));
+        await Books.WaitUntilRightAsync();
+    }
+
+    [Fact]
     public async Task A_checkout_of_another_plan_takes_the_place_of_the_one_that_is_open()
     {
         var user = await Owner.NewUserAsync(credit: null);
