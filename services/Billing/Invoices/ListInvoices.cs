@@ -119,9 +119,11 @@ public static class ListInvoices
     {
         await using var query = database.Sql("""
             select count(*) from (
-                select from posting p
+                select 1 from posting p
                 where p.status = 'booked' and not p.documented and p.project = $1 and p.test = $2
                     and ($3::uuid is null or exists (select from payment where payment.id = p.payment and payment.customer = $3))
+                union all select 1 from plan_payment p join subscription s on s.id = p.subscription
+                where p.booked and not p.documented and s.project = $1 and s.test = $2 and ($3::uuid is null or s.customer = $3)
                 limit $4) as drafts
             """, caller.Project, caller.Test, customer, MaxDrafts);
         return (long)(await query.ExecuteScalarAsync(token))!;

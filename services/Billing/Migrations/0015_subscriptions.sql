@@ -70,10 +70,13 @@ create table plan_payment (
     subscription uuid        not null references subscription,
     intent       text unique,              -- Stripe's, that has paid it; null: none has
     plan         text        not null,     -- in force when it was paid
+    name         text        not null,     -- of the plan, as it is printed
     cents        bigint      not null check (cents > 0),
     margin       bigint      not null check (margin > 0),
     fee          bigint      not null check (fee >= 0),
     booked       boolean     not null default false,
+    documented   boolean     not null default false,
+    document_at  timestamptz not null default now(), -- when its document is tried next
     paid_at      timestamptz not null,
     created_at   timestamptz not null default now(),
     looked_at    timestamptz not null default 'epoch', -- for what has gone back of it
@@ -89,10 +92,31 @@ create table plan_reversal (
     margin       bigint      not null check (margin <> 0),
     fee          bigint      not null,
     booked       boolean     not null default false,
+    documented   boolean     not null default false,
+    document_at  timestamptz not null default now(),
     created_at   timestamptz not null default now(),
     primary key (payment, number)
 );
 create index plan_reversal_unbooked on plan_reversal (created_at) where not booked;
+
+create index plan_payment_without_document on plan_payment (created_at) where booked and not documented;
+create index plan_reversal_without_document on plan_reversal (created_at) where booked and not documented;
+
+-- Documents of them have numbers of the same series.
+alter table invoice
+    alter column payment drop not null,
+    add column plan_payment uuid references plan_payment,
+    drop constraint invoice_source_fkey, -- a posting, a payment for a plan, or what went back of one
+    drop constraint invoice_reason_check,
+    drop constraint a_document_is_its_parts,
+    drop constraint only_a_top_up_corrects_nothing,
+    add constraint a_document_is_of_one_payment check ((payment is null) = (plan_payment is not null)),
+    add constraint invoice_reason_check check (reason in (
+        'top_up', 'refund', 'refund_failed', 'dispute', 'dispute_won', 'subscription', 'subscription_refund', 'subscription_restored')),
+    add constraint a_document_is_its_parts check (
+        cents * 10000000 = net + margin + fee and (net > 0) = (plan_payment is null) and net >= 0 and margin >= 0 and fee >= 0),
+    add constraint only_what_is_sold_corrects_nothing check ((reason in ('top_up', 'subscription')) = (corrects is null));
+create index invoice_by_plan_payment on invoice (plan_payment);
 
 create trigger final before delete or truncate on plan_reversal execute function payments_are_final();
 create trigger final before delete or truncate on plan_payment execute function payments_are_final();

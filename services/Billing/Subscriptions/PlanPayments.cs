@@ -33,7 +33,9 @@ public sealed class PlanPayments(
     }
 
     /// <summary>Of an invoice of the subscription's that is paid and costs something; once.</summary>
-    public async Task TakeAsync(StripeMode mode, Subscription of, global::Stripe.Invoice invoice, CancellationToken token)
+    /// <param name="plan">How its plan is called.</param>
+    public async Task TakeAsync(
+        StripeMode mode, Subscription of, string plan, global::Stripe.Invoice invoice, CancellationToken token)
     {
         if (invoice.Status != SaidSubscription.Paid || invoice.AmountPaid <= 0 || await IsBookedAsync(invoice.Id, token))
             return;
@@ -44,10 +46,10 @@ public sealed class PlanPayments(
         var (margin, fee) = PartsOf(invoice.AmountPaid, terms.PlatformFeePpm);
         var intent = await stripe.IntentOfAsync(mode, invoice.Id, token);
         await using (var add = database.Sql("""
-            insert into plan_payment (id, invoice, subscription, plan, cents, margin, fee, paid_at, intent)
-            values ($1, $2, $3, $4, $5, $6, $7, $8, $9) on conflict (invoice) do nothing
+            insert into plan_payment (id, invoice, subscription, plan, cents, margin, fee, paid_at, intent, name)
+            values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) on conflict (invoice) do nothing
             """,
-            Ids.New(), invoice.Id, of.Id, of.Plan, invoice.AmountPaid, margin, fee, PaidAt(invoice), intent))
+            Ids.New(), invoice.Id, of.Id, of.Plan, invoice.AmountPaid, margin, fee, PaidAt(invoice), intent, plan))
             await add.ExecuteNonQueryAsync(token);
         foreach (var waiting in await WaitingAsync("p.invoice = $2", 1, token, invoice.Id))
             await BookAsync(waiting, token);
@@ -98,7 +100,7 @@ public sealed class PlanPayments(
     {
         var answer = await ledger.BookPlanPaymentAsync(
             new(
-                waiting.Id, PlanPost.PlanPaid, waiting.Organization, waiting.Project, waiting.Test, waiting.Margin, waiting.Fee,
+                waiting.Id, PaymentPost.PlanPaid, waiting.Organization, waiting.Project, waiting.Test, waiting.Margin, waiting.Fee,
                 waiting.Invoice),
             token);
         if (answer.Outcome != PaymentOutcome.Done)

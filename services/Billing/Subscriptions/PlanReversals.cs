@@ -21,6 +21,9 @@ public sealed class PlanReversals(
 
     sealed record Waiting(Guid Payment, int Number, Guid Organization, Guid Project, bool Test, long Margin, long Fee, string Invoice);
 
+    /// <summary>The ledger's post.</summary>
+    public static Guid IdOf(Guid payment, int number) => Ids.Derive(payment, $"reversal {number}");
+
     /// <summary>Looks at what has become of an intent.</summary>
     /// <returns>False when it has paid for no plan of ours.</returns>
     public async Task<bool> TryLookAsync(string intent, bool livemode, CancellationToken token)
@@ -82,7 +85,7 @@ public sealed class PlanReversals(
         var sign = Math.Sign(waiting.Margin);
         var answer = await ledger.BookPlanPaymentAsync(
             new(
-                Ids.Derive(waiting.Payment, $"reversal {waiting.Number}"), sign > 0 ? PlanPost.PlanRefunded : PlanPost.PlanRestored,
+                IdOf(waiting.Payment, waiting.Number), sign > 0 ? PaymentPost.PlanRefunded : PaymentPost.PlanRestored,
                 waiting.Organization, waiting.Project, waiting.Test, sign * waiting.Margin, sign * waiting.Fee, waiting.Invoice),
             token);
         if (answer.Outcome != PaymentOutcome.Done)

@@ -66,9 +66,10 @@ public sealed class Subscriptions(
                 before, now, plan, sold.Plans.FirstOrDefault(one => one.Id == before.Plan)?.GraceDays, time.GetUtcNow()),
             token);
         after = await TellAsync(after, token);
+        var name = sold.Plans.FirstOrDefault(one => one.Id == after.Plan)?.Name ?? after.Plan;
         foreach (var paid in new[] { said.LatestInvoice, own })
             if (paid is not null)
-                await payments.TakeAsync(mode, after, paid, token);
+                await payments.TakeAsync(mode, after, name, paid, token);
         return after;
     }
 

@@ -16,6 +16,8 @@ public static class PlanPayments
         var asked = await Body.ReadAsync<BookPlanPayment>(http);
         if (asked.Margin <= 0 || asked.Fee < 0)
             return Problems.Invalid("margin", "'margin' must be above 0, and 'fee' not below.");
+        if (asked.Type is not (PaymentPost.PlanPaid or PaymentPost.PlanRefunded or PaymentPost.PlanRestored))
+            return Problems.Invalid("type", $"'type' {asked.Type} is of no plan.");
         var answer = await writer.RunAsync(new Post(
             asked.Id,
             Enum.Parse<PostType>(asked.Type.ToString()),

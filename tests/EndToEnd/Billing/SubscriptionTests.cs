@@ -176,6 +176,31 @@ public sealed class SubscriptionTests
     }
 
     [Fact]
+    public async Task What_was_paid_has_a_document_and_so_has_what_goes_back_with_numbers_of_the_same_series()
+    {
+        await InvoiceTests.SayAsync(Owner);
+        var user = await Owner.NewUserAsync(credit: null);
+        var id = await SubscribeAsync(user, await PlanAsync("29"));
+        var invoice = Assert.Single(await InvoiceTests.DocumentsAsync(user, 1));
+        var paid = (await ShownAsync(id)).Items("payments").Single();
+        var intent = (await Purchase.StripeAsync("GET", $"/v1/invoice_payments?invoice={paid.Text("invoice")}")).MustBe(200).Json
+            .Items("data").Single().GetProperty("payment").Text("payment_intent");
+        (await Purchase.StripeAsync("POST", "/v1/refunds", $"payment_intent={intent}&amount=900")).MustBe(200);
+
+        var note = (await InvoiceTests.DocumentsAsync(user, 2))[0];
+
+        Assert.Equal(
+            ("invoice", "subscription", "29", id, "Subscription to A plan"),
+            (invoice.Text("kind"), invoice.Text("reason"), invoice.Text("total"), invoice.Text("subscriptionId"),
+                invoice.Items("lines").Single().Text("description")));
+        Assert.Equal(
+            ("credit_note", "subscription_refund", "9", invoice.Text("id")),
+            (note.Text("kind"), note.Text("reason"), note.Text("total"), note.Text("corrects")));
+        Assert.StartsWith("INV-", invoice.Text("number"));
+        Assert.StartsWith("CN-", note.Text("number"));
+    }
+
+    [Fact]
     public async Task A_checkout_of_another_plan_takes_the_place_of_the_one_that_is_open()
     {
         var user = await Owner.NewUserAsync(credit: null);
