@@ -51,6 +51,7 @@ public sealed class PlanPayments(
             """,
             Ids.New(), invoice.Id, of.Id, of.Plan, invoice.AmountPaid, margin, fee, PaidAt(invoice), intent, plan))
             await add.ExecuteNonQueryAsync(token);
+        Failpoint.Hit("billing.plan.paid");
         foreach (var waiting in await WaitingAsync("p.invoice = $2", 1, token, invoice.Id))
             await BookAsync(waiting, token);
         // What was told of its refunds before we knew it was of nobody.
@@ -103,6 +104,7 @@ public sealed class PlanPayments(
                 waiting.Id, PaymentPost.PlanPaid, waiting.Organization, waiting.Project, waiting.Test, waiting.Margin, waiting.Fee,
                 waiting.Invoice),
             token);
+        Failpoint.Hit("billing.plan.booked");
         if (answer.Outcome != PaymentOutcome.Done)
             throw new InvalidOperationException($"the payment of invoice {waiting.Invoice} is not booked: {answer.Outcome}");
         await using var mark = database.Sql("update plan_payment set booked = true where id = $1", waiting.Id);

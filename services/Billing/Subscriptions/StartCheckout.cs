@@ -51,6 +51,7 @@ public static class StartCheckout
                         Ids.New(), caller.Organization, caller.Project, customer.Id, caller.Test, mode.Livemode, plan.Id, cents, days,
                         Subscription.New, default),
                     token);
+                Failpoint.Hit("billing.subscription.added");
                 continue;
             }
             if (row.Status != Subscription.New || row.Plan != plan.Id || row.Cents != cents || Subscriptions.IsLeft(row))
@@ -74,6 +75,7 @@ public static class StartCheckout
             {
                 var subscriber = await subscribers.OpenAsync(mode, caller.Organization, customer.Id, token);
                 var made = await stripe.CreateCheckoutAsync(mode, row, subscriber, price, input.SuccessUrl, input.CancelUrl, token);
+                Failpoint.Hit("billing.checkout.created");
                 if (await subscriptions.BeginAsync(row, made, token) is { Url: { } url, ExpiresAt: { } end } open)
                     return Show(open, url, end);
             }

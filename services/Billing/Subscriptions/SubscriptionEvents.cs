@@ -74,6 +74,10 @@ public sealed class SubscriptionEvents(
             ? mode
             : throw new NotOursException("our row is of the other mode");
 
+    /// <summary>A renewal could not be charged: told once, until it is paid.</summary>
+    public static string? FailureOf(Subscription before, Subscription after) =>
+        (before.Status, after.Status) is (not Subscription.PastDue, Subscription.PastDue) ? EventTypes.InvoiceFailed : null;
+
     /// <summary>Null: nothing that anybody is told of.</summary>
     public static string? TypeOf(Subscription before, Subscription after) =>
         after.PaidTo is null ? null

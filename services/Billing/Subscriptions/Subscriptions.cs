@@ -104,11 +104,13 @@ public sealed class Subscriptions(
             """, token,
             after.Id, after.Plan, after.Cents, after.NextPlan, after.Status, after.Stripe, after.StartedAt, after.Anchor, after.TrialEnd,
             after.PaidTo, after.CancelAt, after.EndsAt, after.EndedAt, after.Url, asked.ReadAt, isNews);
-        if (SubscriptionEvents.TypeOf(before, after) is { } type)
-            await connection.TellAsync(
-                PaymentEvents.SubjectOf(after.Customer), after.Organization, after.Project, after.Test, type,
-                SubscriptionEvents.DataOf(after), time.GetUtcNow(), token);
+        foreach (var type in new[] { SubscriptionEvents.FailureOf(before, after), SubscriptionEvents.TypeOf(before, after) })
+            if (type is not null)
+                await connection.TellAsync(
+                    PaymentEvents.SubjectOf(after.Customer), after.Organization, after.Project, after.Test, type,
+                    SubscriptionEvents.DataOf(after), time.GetUtcNow(), token);
         await transaction.CommitAsync(CancellationToken.None);
+        Failpoint.Hit("billing.subscription.taken");
         outbox.Raise();
         return (await database.SubscriptionAsync(after.Id, token))!;
     }
@@ -161,6 +163,7 @@ public sealed class Subscriptions(
             return row;
         await sessions.GivePlanAsync(
             row.Customer, new(row.Id, row.Version, row.Plan, startedAt, anchor, paidTo, row.EndsAt), token);
+        Failpoint.Hit("billing.subscription.told");
         await using var note = database.Sql(
             "update subscription set told = greatest(told, $2) where id = $1", row.Id, row.Version);
         await note.ExecuteNonQueryAsync(token);

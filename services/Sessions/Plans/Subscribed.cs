@@ -35,7 +35,8 @@ public static class Subscribed
             return changed is null ? none : (month.From, changed);
         if (before.Tokens is not { } old || plan.Tokens is not { } next)
             return none;
-        return (month.From, (changed ?? old) + Part(next - old, (month.To - now).Ticks, (month.To - month.From).Ticks));
+        var tokens = (changed ?? old) + Part(next - old, (month.To - now).Ticks, (month.To - month.From).Ticks);
+        return (month.From, Math.Max(0, tokens));
     }
 
     /// <summary>Rounded down, also below zero: to and fro brings nothing.</summary>

@@ -26,7 +26,7 @@ public sealed class SubscriptionStatesTests
     {
         var row = Next(Begun, Said(paidTo: "2026-11-10T09:00"));
 
-        Assert.Equal((Subscription.Active, Utc("2026-11-10T09:00"), null), (row.Status, row.PaidTo, row.EndsAt));
+        Assert.Equal((Subscription.Active, Utc("2026-11-10T09:00"), (DateTimeOffset?)null), (row.Status, row.PaidTo, row.EndsAt));
         Assert.True(SubscriptionStates.IsNews(Begun, row));
         var told = row with { Version = 1 };
         Assert.False(SubscriptionStates.IsNews(told, Next(told, Said(paidTo: "2026-11-10T09:00"))));
@@ -40,8 +40,12 @@ public sealed class SubscriptionStatesTests
         var failed = Next(draft, Said(Subscription.PastDue, isPaid: false, period: "2026-11-10T09:00"));
         var healed = Next(failed, Said(paidTo: "2026-12-10T09:00", period: "2026-11-10T09:00"));
 
-        Assert.All(new[] { draft, failed }, row => Assert.Equal((Utc("2026-11-10T09:00"), null), (row.PaidTo, row.EndsAt)));
-        Assert.Equal((Utc("2026-12-10T09:00"), null), (healed.PaidTo, healed.EndsAt));
+        Assert.All(
+            new[] { draft, failed },
+            row => Assert.Equal((Utc("2026-11-10T09:00"), (DateTimeOffset?)null), (row.PaidTo, row.EndsAt)));
+        Assert.Equal("invoice.failed", SubscriptionEvents.FailureOf(draft, failed));
+        Assert.Null(SubscriptionEvents.FailureOf(failed, failed));
+        Assert.Equal((Utc("2026-12-10T09:00"), (DateTimeOffset?)null), (healed.PaidTo, healed.EndsAt));
     }
 
     [Theory]
@@ -84,7 +88,7 @@ public sealed class SubscriptionStatesTests
         var asked = Next(paid, Said(isPaid: false, cents: 9_900), plan: "pro");
         Assert.Equal(("starter", 2_900, "pro"), (asked.Plan, asked.Cents, asked.NextPlan));
         var upgraded = Next(asked, Said(cents: 9_900), plan: "pro");
-        Assert.Equal(("pro", 9_900, null), (upgraded.Plan, upgraded.Cents, upgraded.NextPlan));
+        Assert.Equal(("pro", 9_900, (string?)null), (upgraded.Plan, upgraded.Cents, upgraded.NextPlan));
         Assert.Equal(paid.PaidTo, upgraded.PaidTo);
     }
 
@@ -97,7 +101,7 @@ public sealed class SubscriptionStatesTests
         var renewed = Next(unpaid, Said(cents: 900, paidTo: "2026-12-10T09:00", period: "2026-11-10T09:00"), plan: "tiny");
 
         Assert.All(new[] { asked, unpaid }, row => Assert.Equal(("starter", 2_900, "tiny"), (row.Plan, row.Cents, row.NextPlan)));
-        Assert.Equal(("tiny", 900, null), (renewed.Plan, renewed.Cents, renewed.NextPlan));
+        Assert.Equal(("tiny", 900, (string?)null), (renewed.Plan, renewed.Cents, renewed.NextPlan));
         Assert.Null(Next(asked, Said()).NextPlan); // taken back
     }
 
@@ -126,7 +130,7 @@ public sealed class SubscriptionStatesTests
         var paid = Next(Begun, Said(paidTo: "2026-11-10T09:00"));
         var canceled = Next(paid, Said(cancelAt: "2026-11-10T09:00"));
 
-        Assert.Equal((Utc("2026-11-10T09:00"), null), (canceled.EndsAt, canceled.EndedAt));
+        Assert.Equal((Utc("2026-11-10T09:00"), (DateTimeOffset?)null), (canceled.EndsAt, canceled.EndedAt));
         Assert.Null(Next(canceled, Said()).EndsAt);
     }
 
