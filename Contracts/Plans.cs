@@ -6,7 +6,11 @@ public sealed record SoldPlans(IReadOnlyList<SoldPlan> Plans);
 /// <param name="Price">USD a month.</param>
 /// <param name="StripePrice">Stripe's price, as its owner has made it there. Null: Billing makes one.</param>
 /// <param name="GraceDays">How long it is served after a payment has failed. Null: as long as Stripe tries.</param>
-public sealed record SoldPlan(string Id, string Name, Money Price, int TrialDays, string? StripePrice, int? GraceDays);
+/// <param name="OveragePicos">
+/// What its invoice asks for tokens beyond the quota, USD per million in pico-dollars. Null: nothing.
+/// </param>
+public sealed record SoldPlan(
+    string Id, string Name, Money Price, int TrialDays, string? StripePrice, int? GraceDays, long? OveragePicos = null);
 
 /// <summary><c>GET /internal/projects/{project}/customers?name=&amp;test=</c>: who is meant by an id or an external id.</summary>
 public sealed record NamedCustomer(Guid Id);

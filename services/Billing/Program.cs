@@ -65,6 +65,7 @@ builder.Services.AddSingleton<SubscriptionCalls>();
 builder.Services.AddSingleton<Subscribers>();
 builder.Services.AddSingleton<PlanReversals>();
 builder.Services.AddSingleton<PlanPayments>();
+builder.Services.AddSingleton<PlanUsage>();
 builder.Services.AddSingleton<Subscriptions>();
 builder.Services.AddSingleton<SubscriptionEvents>();
 

@@ -42,6 +42,7 @@ public static class TableRetention
         Kept("sandbox_endpoint", "two rows on a laptop, none elsewhere"),
         Kept("event_sequence", "one row per customer"),
         Kept("plan_price", "one row per plan and price: subscriptions have it"),
+        Kept("overage_price", "as for plan_price"),
         Kept("subscriber", "one row per customer that has subscribed"),
         Deleted(
             "subscription",
@@ -51,6 +52,7 @@ public static class TableRetention
             """,
             "nobody has subscribed at its checkout; of all others money was moved, or they say who had a trial"),
         Kept("plan_payment", "the ledger has it for ever, too"),
+        Kept("usage_report", "an invoice asks for it"),
         Kept("plan_reversal", "the ledger has it for ever, too"),
         Kept("seller", "one row per project and mode"),
         Kept("invoice_series", "two rows per organization and mode"),

@@ -11,7 +11,7 @@ public static class Routes
         ["POST /internal/registers"] = [Sessions],
         ["POST /internal/wallets/summaries"] = [Sessions],
         ["POST /internal/customers/{customer:guid}/erase"] = [Sessions],
-        ["POST /internal/counters"] = [Sessions],
+        ["POST /internal/counters"] = [Sessions, Billing],
         ["POST /internal/counters/openings"] = [Sessions],
         ["POST /internal/credits"] = [Sessions],
         ["POST /internal/credits/balances"] = [Proxy, Sessions],

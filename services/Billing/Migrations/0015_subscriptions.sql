@@ -12,6 +12,18 @@ create table plan_price (
     unique (project, livemode, plan, cents)
 );
 
+-- What a token beyond a plan's quota costs at Stripe, as a price of usage.
+create table overage_price (
+    id         uuid primary key,           -- also the key under which Stripe is asked for it
+    project    uuid        not null,
+    livemode   boolean     not null,
+    plan       text        not null,
+    picos      bigint      not null check (picos > 0), -- USD per million tokens, in pico-dollars
+    keyed_at   timestamptz not null default now(),
+    stripe     text unique,
+    unique (project, livemode, plan, picos)
+);
+
 -- Stripe's customers that have subscriptions, by ours.
 create table subscriber (
     customer     uuid        not null,
@@ -54,6 +66,8 @@ create table subscription (
     created_at   timestamptz not null default now(),
     looked_at    timestamptz not null default 'epoch', -- Stripe has said so at this moment or later
     asked_at     timestamptz not null default now(),   -- by the reconciler
+    metered      boolean     not null default false,   -- its invoices ask for what was used beyond the quota
+    usage_at     timestamptz not null default now(),   -- when that was counted last
     constraint what_is_told_says_from_when_to_when
         check (version = 0 or (started_at is not null and anchor is not null and paid_to is not null))
 );
@@ -84,6 +98,22 @@ create table plan_payment (
 );
 create index plan_payment_by_subscription on plan_payment (subscription, id desc);
 create index plan_payment_unbooked on plan_payment (created_at) where not booked;
+
+create index subscription_metered on subscription (usage_at) where metered;
+
+-- What of the tokens beyond a quota Stripe is told of, each time what is new since the last.
+create table usage_report (
+    id           uuid primary key,         -- also what Stripe knows it by, so that it counts once
+    subscription uuid        not null references subscription,
+    month        timestamptz not null,     -- in which they were used: its beginning
+    tokens       bigint      not null check (tokens > 0),
+    at           timestamptz not null,     -- in which of Stripe's periods they are to be
+    sent         boolean     not null default false,
+    created_at   timestamptz not null default now()
+);
+create index usage_report_by_month on usage_report (subscription, month);
+create index usage_report_unsent on usage_report (created_at) where not sent;
+create trigger final before delete or truncate on usage_report execute function payments_are_final();
 
 -- What the ledger is to take back of a payment, or to give again (below zero), one after the other.
 create table plan_reversal (

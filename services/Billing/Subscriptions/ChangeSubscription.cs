@@ -32,7 +32,7 @@ public static class ChangeSubscription
             return Problems.Conflict("not_active", $"The subscription is {row.Status}, and only one that is paid can have another plan.");
         if (plan.Id == (row.NextPlan ?? row.Plan))
             return Show(row);
-        var (price, cents) = await subscribers.PriceAsync(mode, caller.Project, plan, token);
+        var (prices, cents) = await subscribers.PricesAsync(mode, caller.Project, plan, token);
         var isDearer = plan.Id != row.Plan && cents > row.Cents;
         var said = SaidSubscription.Of(await stripe.SubscriptionAsync(mode, known, token));
         if (isDearer && !(row.PaidTo > said.PeriodStart))
@@ -42,9 +42,9 @@ public static class ChangeSubscription
             // What is dearer is charged from what was paid for this period, and not from the cheaper one that was to come.
             if (isDearer && row.NextPlan is not null && sold.Plans.FirstOrDefault(one => one.Id == row.Plan) is { } own)
                 await stripe.ChangePriceAsync(
-                    mode, known, said.Item, (await subscribers.PriceAsync(mode, caller.Project, own, token)).Price, isDearer: false, token);
+                    mode, said, (await subscribers.PricesAsync(mode, caller.Project, own, token)).Prices, isDearer: false, token);
             row = (await database.SubscriptionAsync(row.Id, token))!;
-            var changed = await stripe.ChangePriceAsync(mode, known, said.Item, price, isDearer, token);
+            var changed = await stripe.ChangePriceAsync(mode, said, prices, isDearer, token);
             return Show(await subscriptions.TakeAsync(mode, row, changed, token));
         }
         catch (StripeRefusalException e) when (e.InnerException is StripeException { StripeError.Type: "card_error" })

@@ -10,6 +10,9 @@ public sealed record SaidSubscription(
     DateTimeOffset PeriodStart, DateTimeOffset? TrialEnd, DateTimeOffset? CancelAt, DateTimeOffset? EndedAt, bool IsPaid,
     DateTimeOffset? PaidTo)
 {
+    /// <summary>Stripe's item of what is used beyond the quota. Null: it has none.</summary>
+    public string? MeteredItem { get; init; }
+
     public const string Paid = "paid";
 
     const string Metered = "metered";
@@ -24,7 +27,10 @@ public sealed record SaidSubscription(
         return new(
             said.Id, said.Status, item.Id, item.Price.Id, item.Price.UnitAmount ?? 0, Utc(said.StartDate), Utc(said.BillingCycleAnchor),
             Utc(item.CurrentPeriodStart), Utc(said.TrialEnd), Utc(said.CancelAt), Utc(said.EndedAt), invoice?.Status == Paid,
-            invoice is null ? null : PaidToOf(invoice));
+            invoice is null ? null : PaidToOf(invoice))
+        {
+            MeteredItem = said.Items.Data.Find(one => one.Price?.Recurring?.UsageType == Metered)?.Id,
+        };
     }
 
     /// <summary>With what another invoice of it pays.</summary>

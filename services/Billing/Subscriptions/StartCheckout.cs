@@ -42,7 +42,7 @@ public static class StartCheckout
             return Problems.NotFound("plan");
         for (var i = 0; i < MaxAttempts; i++)
         {
-            var (price, cents) = await subscribers.PriceAsync(mode, caller.Project, plan, token);
+            var (prices, cents) = await subscribers.PricesAsync(mode, caller.Project, plan, token);
             if (await database.RunningSubscriptionAsync(customer.Id, mode.Livemode, token) is not { } row)
             {
                 var days = await HadTrialAsync(database, customer.Id, token) ? 0 : plan.TrialDays;
@@ -74,7 +74,7 @@ public static class StartCheckout
             try
             {
                 var subscriber = await subscribers.OpenAsync(mode, caller.Organization, customer.Id, token);
-                var made = await stripe.CreateCheckoutAsync(mode, row, subscriber, price, input.SuccessUrl, input.CancelUrl, token);
+                var made = await stripe.CreateCheckoutAsync(mode, row, subscriber, prices, input.SuccessUrl, input.CancelUrl, token);
                 Failpoint.Hit("billing.checkout.created");
                 if (await subscriptions.BeginAsync(row, made, token) is { Url: { } url, ExpiresAt: { } end } open)
                     return Show(open, url, end);

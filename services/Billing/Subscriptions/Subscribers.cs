@@ -14,6 +14,9 @@ public sealed class Subscribers(NpgsqlDataSource database, SubscriptionCalls str
     /// <summary>In SQL, of a row that Stripe's object is not known of: whether its key is too old.</summary>
     const string IsStale = "known.stripe is null and known.keyed_at < now() - $1";
 
+    /// <summary>Stripe's prices have twelve decimals of a cent: so many pico-dollars for a million tokens.</summary>
+    const long LeastOverage = 10_000;
+
     /// <summary>Stripe's customer; null when there is none yet.</summary>
     public async Task<string?> FindAsync(Guid customer, bool livemode, CancellationToken token)
     {
@@ -67,6 +70,41 @@ public sealed class Subscribers(NpgsqlDataSource database, SubscriptionCalls str
         return (made.Id, cents);
     }
 
+    /// <summary>Stripe's prices of a plan and of what is used beyond its quota, and what the plan costs.</summary>
+    /// <exception cref="ProblemException">As of <see cref="PriceAsync"/>, or a token's price has too many digits for Stripe.</exception>
+    public async Task<((string Plan, string? Overage) Prices, long Cents)> PricesAsync(
+        StripeMode mode, Guid project, SoldPlan plan, CancellationToken token)
+    {
+        var (price, cents) = await PriceAsync(mode, project, plan, token);
+        return ((price, await OverageAsync(mode, project, plan, token)), cents);
+    }
+
+    /// <summary>Null: nothing is asked for it.</summary>
+    async Task<string?> OverageAsync(StripeMode mode, Guid project, SoldPlan plan, CancellationToken token)
+    {
+        if (plan.OveragePicos is not > 0)
+            return null;
+        var picos = plan.OveragePicos.Value;
+        if (picos % LeastOverage != 0)
+            throw new ProblemException(Problems.Invalid(
+                "plan", $"The overage of the plan '{plan.Id}' has more digits than an invoice of Stripe's can have."));
+        var (key, known) = await KeyedAsync(
+            $"""
+            insert into overage_price as known (id, project, livemode, plan, picos) values ($2, $3, $4, $5, $6)
+            on conflict (project, livemode, plan, picos) do update set
+                id = case when {IsStale} then excluded.id else known.id end,
+                keyed_at = case when {IsStale} then now() else known.keyed_at end
+            returning id, stripe
+            """,
+            [Ids.New(), project, mode.Livemode, plan.Id, picos], token);
+        if (known is not null)
+            return known;
+        var meter = await stripe.MeterAsync(mode, token);
+        var made = await stripe.CreateOveragePriceAsync(mode, key, project, plan, meter, picos, token);
+        await NoteAsync("overage_price", key, made.Id, token);
+        return made.Id;
+    }
+
     /// <summary>The plan that is sold at one of Stripe's prices; null: none that we know.</summary>
     public async Task<string?> PlanOfAsync(Guid project, string price, SoldPlans sold, CancellationToken token)
     {
@@ -80,7 +118,8 @@ public sealed class Subscribers(NpgsqlDataSource database, SubscriptionCalls str
     public async Task ForgetAsync(Guid project, Guid customer, bool livemode, CancellationToken token)
     {
         await using var forget = database.Sql("""
-            with prices as (update plan_price set stripe = null, keyed_at = 'epoch' where project = $1 and livemode = $3)
+            with prices as (update plan_price set stripe = null, keyed_at = 'epoch' where project = $1 and livemode = $3),
+                overage as (update overage_price set stripe = null, keyed_at = 'epoch' where project = $1 and livemode = $3)
             update subscriber set stripe = null, keyed_at = 'epoch' where customer = $2 and livemode = $3
             """, project, customer, livemode);
         await forget.ExecuteNonQueryAsync(token);

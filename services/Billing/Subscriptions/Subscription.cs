@@ -60,6 +60,9 @@ public sealed record Subscription(
     /// <summary>Of what Sessions knows.</summary>
     public long Told { get; init; }
 
+    /// <summary>Its invoices ask for what is used beyond the quota.</summary>
+    public bool Metered { get; init; }
+
     public DateTimeOffset LookedAt { get; init; }
 
     /// <summary>When this row was read, by the database's clock.</summary>
@@ -75,7 +78,7 @@ public static class SubscriptionRows
     public const string Columns = """
         id, organization, project, customer, test, livemode, plan, cents, trial_days, status, created_at, next_plan, checkout, url,
         expires_at, stripe, started_at, anchor, trial_end, paid_to, cancel_at, ends_at, ended_at, version, told, looked_at,
-        clock_timestamp()
+        clock_timestamp(), metered
         """;
 
     /// <summary>The row that knows a subscription of Stripe's, or a checkout.</summary>
@@ -131,6 +134,7 @@ public static class SubscriptionRows
         StartedAt = Moment(row, 16), Anchor = Moment(row, 17), TrialEnd = Moment(row, 18), PaidTo = Moment(row, 19),
         CancelAt = Moment(row, 20), EndsAt = Moment(row, 21), EndedAt = Moment(row, 22), Version = row.GetInt64(23),
         Told = row.GetInt64(24), LookedAt = row.GetFieldValue<DateTimeOffset>(25), ReadAt = row.GetFieldValue<DateTimeOffset>(26),
+        Metered = row.GetBoolean(27),
     };
 
     static string? Text(NpgsqlDataReader row, int column) => row.IsDBNull(column) ? null : row.GetString(column);

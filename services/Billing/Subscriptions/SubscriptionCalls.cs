@@ -11,6 +11,11 @@ public sealed class SubscriptionCalls(ILogger<SubscriptionCalls> log)
 
     const string Currency = "usd", Month = "month", LatestInvoice = "latest_invoice";
 
+    const string MeterEvent = "llmgateway_tokens", MeteredCustomer = "stripe_customer_id", MeteredValue = "value";
+
+    /// <summary>Of pico-dollars for a million tokens, those that are a cent for each.</summary>
+    const decimal PicosPerCent = 1e16m;
+
     /// <summary>Stripe's most.</summary>
     const int PageSize = 100;
 
@@ -28,6 +33,58 @@ public sealed class SubscriptionCalls(ILogger<SubscriptionCalls> log)
         return StripeErrors.CallAsync(() => mode.Client.V1.Prices.CreateAsync(options, StripeCalls.Keyed("price", key), token), log);
     }
 
+    /// <summary>A price of each token that a meter has counted.</summary>
+    public Task<Price> CreateOveragePriceAsync(
+        StripeMode mode, Guid key, Guid project, SoldPlan plan, string meter, long picos, CancellationToken token)
+    {
+        var options = new PriceCreateOptions
+        {
+            Currency = Currency,
+            UnitAmountDecimal = picos / PicosPerCent,
+            Recurring = new() { Interval = Month, UsageType = "metered", Meter = meter },
+            ProductData = new() { Name = $"{plan.Name}, tokens beyond the quota" },
+            Metadata = new() { ["llmgateway_project"] = project.ToString("N"), ["llmgateway_overage"] = plan.Id },
+        };
+        return StripeErrors.CallAsync(() => mode.Client.V1.Prices.CreateAsync(options, StripeCalls.Keyed("overage", key), token), log);
+    }
+
+    /// <summary>The one meter of all plans, which is made when there is none.</summary>
+    public async Task<string> MeterAsync(StripeMode mode, CancellationToken token)
+    {
+        var known = await StripeErrors.CallAsync(
+            () => mode.Client.V1.Billing.Meters.ListAsync(new() { Status = "active", Limit = PageSize }, cancellationToken: token), log);
+        if (known.Data.Find(one => one.EventName == MeterEvent) is { } meter)
+            return meter.Id;
+        var options = new global::Stripe.Billing.MeterCreateOptions
+        {
+            DisplayName = "Tokens beyond quotas",
+            EventName = MeterEvent,
+            DefaultAggregation = new() { Formula = "sum" },
+            CustomerMapping = new() { Type = "by_id", EventPayloadKey = MeteredCustomer },
+            ValueSettings = new() { EventPayloadKey = MeteredValue },
+        };
+        return (await StripeErrors.CallAsync(
+            () => mode.Client.V1.Billing.Meters.CreateAsync(options, StripeCalls.Keyed("meter", Ids.New()), token), log)).Id;
+    }
+
+    /// <summary>Counts once, whoever repeats it within a day.</summary>
+    public Task ReportUsageAsync(
+        StripeMode mode, Guid report, string subscriber, long tokens, DateTimeOffset at, CancellationToken token)
+    {
+        var options = new global::Stripe.Billing.MeterEventCreateOptions
+        {
+            EventName = MeterEvent,
+            Identifier = report.ToString("N"),
+            Timestamp = at.UtcDateTime,
+            Payload = new()
+            {
+                [MeteredCustomer] = subscriber, [MeteredValue] = tokens.ToString(System.Globalization.CultureInfo.InvariantCulture),
+            },
+        };
+        return StripeErrors.CallAsync(
+            () => mode.Client.V1.Billing.MeterEvents.CreateAsync(options, StripeCalls.Keyed("usage", report), token), log);
+    }
+
     public Task<Price> PriceAsync(StripeMode mode, string id, CancellationToken token) =>
         StripeErrors.CallAsync(() => mode.Client.V1.Prices.GetAsync(id, cancellationToken: token), log);
 
@@ -39,20 +96,23 @@ public sealed class SubscriptionCalls(ILogger<SubscriptionCalls> log)
     }
 
     public Task<global::Stripe.Checkout.Session> CreateCheckoutAsync(
-        StripeMode mode, Subscription row, string subscriber, string price, string successUrl, string cancelUrl, CancellationToken token)
+        StripeMode mode, Subscription row, string subscriber, (string Plan, string? Overage) prices, string successUrl, string cancelUrl,
+        CancellationToken token)
     {
         var name = Ids.Show(Ids.Subscription, row.Id);
         var options = new global::Stripe.Checkout.SessionCreateOptions
         {
             Mode = "subscription",
             Customer = subscriber,
-            LineItems = [new() { Price = price, Quantity = 1 }],
+            LineItems = [new() { Price = prices.Plan, Quantity = 1 }],
             SuccessUrl = successUrl,
             CancelUrl = cancelUrl,
             ClientReferenceId = name,
             Metadata = new() { [SubscriptionKey] = name },
             SubscriptionData = new() { Metadata = new() { [SubscriptionKey] = name } },
         };
+        if (prices.Overage is { } overage)
+            options.LineItems.Add(new() { Price = overage });
         if (row.TrialDays > 0)
             options.SubscriptionData.TrialPeriodDays = row.TrialDays;
         return StripeErrors.CallAsync(
@@ -104,27 +164,33 @@ public sealed class SubscriptionCalls(ILogger<SubscriptionCalls> log)
     /// Another price from now on. A dearer one is charged for the rest of the period at once, or all of it is refused; for a cheaper one
     /// nothing is given back.
     /// </summary>
+    /// <param name="of">What Stripe says of the subscription now.</param>
     public Task<global::Stripe.Subscription> ChangePriceAsync(
-        StripeMode mode, string id, string item, string price, bool isDearer, CancellationToken token)
+        StripeMode mode, SaidSubscription of, (string Plan, string? Overage) prices, bool isDearer, CancellationToken token)
     {
         var options = new SubscriptionUpdateOptions
         {
-            Items = [new() { Id = item, Price = price }],
+            Items = [new() { Id = of.Item, Price = prices.Plan }],
             ProrationBehavior = isDearer ? "always_invoice" : "none",
             PaymentBehavior = isDearer ? "error_if_incomplete" : null,
             Expand = [LatestInvoice],
         };
+        if (prices.Overage is { } overage)
+            options.Items.Add(new() { Id = of.MeteredItem, Price = overage });
         return StripeErrors.CallAsync(
-            () => mode.Client.V1.Subscriptions.UpdateAsync(id, options, StripeCalls.Keyed("change", Ids.New()), token), log);
+            () => mode.Client.V1.Subscriptions.UpdateAsync(of.Id, options, StripeCalls.Keyed("change", Ids.New()), token), log);
     }
 
-    /// <summary>With the period that runs, or now. A key of its own each time: who cancels, resumes and cancels means it.</summary>
-    public Task<global::Stripe.Subscription> EndAsync(StripeMode mode, string id, bool now, CancellationToken token)
+    /// <summary>
+    /// With the period that runs, or now, with an invoice for what was used beyond the quota. A key of its own each time: who cancels,
+    /// resumes and cancels means it.
+    /// </summary>
+    public Task<global::Stripe.Subscription> EndAsync(StripeMode mode, string id, bool now, bool isMetered, CancellationToken token)
     {
         var key = StripeCalls.Keyed("end", Ids.New());
         return StripeErrors.CallAsync(
             () => now
-                ? mode.Client.V1.Subscriptions.CancelAsync(id, new() { Expand = [LatestInvoice] }, key, token)
+                ? mode.Client.V1.Subscriptions.CancelAsync(id, new() { InvoiceNow = isMetered, Expand = [LatestInvoice] }, key, token)
                 : mode.Client.V1.Subscriptions.UpdateAsync(id, new() { CancelAtPeriodEnd = true, Expand = [LatestInvoice] }, key, token),
             log);
     }

@@ -23,7 +23,7 @@ public static class SubscriptionStates
         {
             Stripe = said.Id, Status = said.Status, Plan = inForce, Cents = cents, NextPlan = next, StartedAt = said.StartedAt,
             Anchor = said.Anchor, TrialEnd = said.TrialEnd ?? row.TrialEnd, PaidTo = paidTo, CancelAt = said.CancelAt,
-            EndedAt = endedAt, Url = null, EndsAt = EndsAt(said, paidTo, endedAt, graceDays),
+            EndedAt = endedAt, Url = null, Metered = said.MeteredItem is not null, EndsAt = EndsAt(said, paidTo, endedAt, graceDays),
         };
     }
 

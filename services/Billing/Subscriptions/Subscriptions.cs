@@ -10,7 +10,7 @@ namespace LlmGateway.Billing;
 /// </summary>
 public sealed class Subscriptions(
     NpgsqlDataSource database, StripeModes modes, SubscriptionCalls stripe, Subscribers subscribers, SessionsClient sessions,
-    PlanPayments payments, OutboxSignal outbox, TimeProvider time, ILogger<Subscriptions> log)
+    PlanPayments payments, PlanUsage usage, OutboxSignal outbox, TimeProvider time, ILogger<Subscriptions> log)
 {
     /// <summary>Of a round.</summary>
     const int MaxLooks = 50, MaxTold = 200;
@@ -99,11 +99,13 @@ public sealed class Subscriptions(
         await connection.ChangeAsync("""
             update subscription set plan = $2, cents = $3, next_plan = $4, status = $5, stripe = $6, started_at = $7, anchor = $8,
                 trial_end = $9, paid_to = $10, cancel_at = $11, ends_at = $12, ended_at = $13, url = $14, looked_at = $15,
+                metered = $17,
                 version = case when $16 then nextval('plan_version') else version end
             where id = $1
             """, token,
             after.Id, after.Plan, after.Cents, after.NextPlan, after.Status, after.Stripe, after.StartedAt, after.Anchor, after.TrialEnd,
-            after.PaidTo, after.CancelAt, after.EndsAt, after.EndedAt, after.Url, asked.ReadAt, isNews);
+            after.PaidTo, after.CancelAt, after.EndsAt, after.EndedAt, after.Url, asked.ReadAt, isNews,
+            after.Metered);
         foreach (var type in new[] { SubscriptionEvents.FailureOf(before, after), SubscriptionEvents.TypeOf(before, after) })
             if (type is not null)
                 await connection.TellAsync(
@@ -189,7 +191,7 @@ public sealed class Subscriptions(
                 """, everything ? TimeSpan.Zero : LookEvery, MaxLooks), token))
             if (modes.Of(row.Test) is { } mode && mode.Livemode == row.Livemode)
                 failed += await FailsAsync(row, () => LookAsync(mode, row, token), token);
-        return failed + await payments.RunAsync(token);
+        return failed + await payments.RunAsync(token) + await usage.RunAsync(everything, token);
     }
 
     /// <summary>One that cannot be brought further keeps no other from it.</summary>

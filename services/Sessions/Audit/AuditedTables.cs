@@ -63,7 +63,7 @@ public static class AuditedTables
         [typeof(Plan)] = OfProject<Plan>(
             "plan", plan => $"plans/{plan.Id}", plan => plan.ProjectId,
             ["Name", "PriceNanos", "Tokens", "TokensPerMinute", "OveragePicos", "TrialDays", "LastTermFull", "StripePrice",
-                "GraceDays"],
+                "GraceDays", "OverageInvoiced"],
             ["ProjectId", "Id"]),
         [typeof(Provider)] = OfProject<Provider>(
             "provider", provider => $"providers/{provider.Id}", provider => provider.ProjectId,

@@ -206,6 +206,8 @@ public sealed class Plan
     public string? StripePrice { get; set; }
     /// <summary>How long a subscription to it is served after a payment has failed. Null: as long as Stripe tries.</summary>
     public int? GraceDays { get; set; }
+    /// <summary>Of a subscription: tokens beyond the quota are on its next invoice. False: the wallet pays them.</summary>
+    public bool OverageInvoiced { get; set; }
 }
 
 /// <summary>The plan that a customer has. <see cref="Subscribed"/> has what a subscription makes of it.</summary>

@@ -21,7 +21,8 @@ public static class ReadPlans
         var plans = await db.Plans.AsNoTracking().Where(plan => plan.ProjectId == project).OrderBy(plan => plan.Id).ToListAsync(token);
         return Results.Json(
             new SoldPlans([.. plans.Select(plan => new SoldPlan(
-                plan.Id, plan.Name, new(plan.PriceNanos), plan.TrialDays, plan.StripePrice, plan.GraceDays))]),
+                plan.Id, plan.Name, new(plan.PriceNanos), plan.TrialDays, plan.StripePrice, plan.GraceDays,
+                plan.OverageInvoiced ? plan.OveragePicos : null))]),
             Defaults.Json);
     }
 

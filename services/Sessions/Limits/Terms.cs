@@ -52,6 +52,22 @@ public static class Terms
         return Cover(months, now, cycle => cycle.To > start && Cut(Of(cycle), end, plan.LastTermFull) is { } term ? [term] : []);
     }
 
+    /// <summary>
+    /// What counts the tokens beyond the quota that a subscription puts on its next invoice: in each month that is paid and no trial's.
+    /// None while a month is not paid.
+    /// </summary>
+    public static IReadOnlyList<Term> OverageOf(CustomerPlan customer, Plan plan, DateTimeOffset now)
+    {
+        if (customer is not { Subscription: { } subscription, Anchor: { } anchor, PaidTo: { } paid }
+            || plan is not { OverageInvoiced: true, OveragePicos: not null, Tokens: not null })
+            return [];
+        var end = customer.EndsAt ?? DateTimeOffset.MaxValue;
+        return Cover(MonthsOf(customer), now, cycle => cycle.From >= anchor && cycle.From < paid && cycle.From < end
+            ? [new(
+                Counters.Overage(subscription, cycle.Name), cycle.From, cycle.To < end ? cycle.To : end, LimitRules.MaxAmount)]
+            : []);
+    }
+
     /// <summary>The month of a plan that an instant is in.</summary>
     public static Cycle MonthOf(CustomerPlan customer, DateTimeOffset at) => Cycles.Of(MonthsOf(customer), at);
 

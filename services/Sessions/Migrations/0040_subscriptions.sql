@@ -1,6 +1,8 @@
 -- Plans that a subscription gives, and how long they are served when nobody pays.
 
-alter table plan add column grace_days integer check (grace_days >= 0); -- null: as long as Stripe tries
+alter table plan
+    add column grace_days       integer check (grace_days >= 0), -- null: as long as Stripe tries
+    add column overage_invoiced boolean not null default false;  -- by the subscription; false: the wallet pays it
 
 alter table customer_plan
     add column subscription   uuid,                       -- null: nobody pays for it

@@ -35,6 +35,7 @@ public sealed class PlanWriter
         plan.LastTermFull = seed.LastTerm == "full";
         plan.StripePrice = seed.StripePrice;
         plan.GraceDays = seed.GraceDays;
+        plan.OverageInvoiced = seed.OverageBy == SeedPlan.BySubscription;
         return plan;
     }
 
@@ -48,5 +49,6 @@ public sealed class PlanWriter
         LastTerm = plan.LastTermFull ? "full" : "prorated",
         StripePrice = plan.StripePrice,
         GraceDays = plan.GraceDays,
+        OverageBy = plan.OverageInvoiced ? SeedPlan.BySubscription : null,
     };
 }

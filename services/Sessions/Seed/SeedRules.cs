@@ -253,6 +253,12 @@ public static partial class SeedRules
         .. Must(plan.TrialDays is >= 0 and <= MaxTrialDays, $"{path}.trialDays", $"must be from 0 to {MaxTrialDays}"),
         .. Must(plan.LastTerm is "prorated" or "full", $"{path}.lastTerm", "must be prorated or full"),
         .. Optional(plan.StripePrice, $"{path}.stripePrice"),
+        .. Must(
+            plan.OverageBy is null or SeedPlan.ByWallet or SeedPlan.BySubscription, $"{path}.overageBy",
+            "must be wallet or subscription"),
+        .. Must(
+            plan.OverageBy != SeedPlan.BySubscription || plan.OveragePerToken is not null, $"{path}.overageBy",
+            "is not used without overagePerToken"),
         .. Must(plan.GraceDays is null or (>= 0 and <= MaxGraceDays), $"{path}.graceDays", $"must be from 0 to {MaxGraceDays}"),
     ];
 

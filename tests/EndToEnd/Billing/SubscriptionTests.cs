@@ -149,6 +149,39 @@ public sealed class SubscriptionTests
     }
 
     [Fact]
+    public async Task What_is_used_beyond_the_quota_is_served_without_a_wallet_s_money_and_Stripe_s_meter_is_told_of_it_once()
+    {
+        var (user, plan) = (await Owner.NewUserAsync(credit: null), $"plan-{Guid.NewGuid():N}");
+        (await Owner.PutAsync($"/v1/plans/{plan}", """
+            {"name":"Soft","price":"29","tokens":30,"overagePerToken":"0.002","overageBy":"subscription"}
+            """)).MustBe(200);
+        await SubscribeAsync(user, plan);
+        var used = 0;
+        for (var i = 0; i < 3; i++)
+            used += (await user.ChatAsync("small", "[[tokens:50]] please")).MustBe(200).Json.GetProperty("usage").Int("total_tokens");
+
+        await Eventually.GetAsync(
+            async () =>
+            {
+                await Purchase.ReconcileAsync();
+                return await ReportedAsync(user);
+            },
+            reported => reported == used - 30, "the report of what was used");
+
+        await Purchase.ReconcileAsync();
+        Assert.Equal(used - 30, await ReportedAsync(user));
+        Assert.Equal("30", (await PlanOfAsync(user))!.Value.GetProperty("quota").Text("used"));
+    }
+
+    static Task<long> ReportedAsync(User user) => Purchase.NumberAsync(
+        "billing",
+        """
+        select coalesce(sum(r.tokens), 0)::bigint from usage_report r join subscription s on s.id = r.subscription
+        where s.customer = $1 and r.sent
+        """,
+        user.Customer);
+
+    [Fact]
     public async Task What_is_refunded_at_Stripe_goes_back_from_margin_and_fee_once()
     {
         var user = await Owner.NewUserAsync(credit: null);

@@ -81,7 +81,8 @@ sealed class OwnBilling : IAsyncDisposable
             typeof(OutboxSignal), typeof(StripeCalls), typeof(Postings), typeof(Intents), typeof(Purchases), typeof(Refunds),
             typeof(Disputes), typeof(SavedCards), typeof(AutoCharges), typeof(Trust), typeof(Redemptions), typeof(ConnectCalls),
             typeof(ConnectAccounts), typeof(ConnectEvents), typeof(Payouts), typeof(AutomaticPayouts), typeof(PayoutRounds),
-            typeof(SubscriptionCalls), typeof(Subscribers), typeof(PlanReversals), typeof(PlanPayments), typeof(Subscriptions),
+            typeof(SubscriptionCalls), typeof(Subscribers), typeof(PlanReversals), typeof(PlanPayments), typeof(PlanUsage),
+            typeof(Subscriptions),
             typeof(SubscriptionEvents),
             typeof(Invoicing), typeof(EventHandling), typeof(EventWorker), typeof(Reconciler),
         ])

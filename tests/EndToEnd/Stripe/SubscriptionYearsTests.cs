@@ -100,7 +100,7 @@ public sealed class SubscriptionYearsTests
         var plan = await PlanAsync(price);
         var state = (await own.Get<LedgerClient>().StateAsync(Ids.WalletOf(user.Customer), Token))!;
         var sold = (await own.Get<SessionsClient>().PlansAsync(state.Project, Token)).Plans.Single(one => one.Id == plan);
-        var (stripe, cents) = await own.Get<Subscribers>().PriceAsync(mode, state.Project, sold, Token);
+        var (prices, cents) = await own.Get<Subscribers>().PricesAsync(mode, state.Project, sold, Token);
         var row = new Subscription(
             Ids.New(), state.Organization, state.Project, user.Customer, mode.Test, mode.Livemode, plan, cents, 0, Subscription.New,
             default);
@@ -108,7 +108,7 @@ public sealed class SubscriptionYearsTests
         row = (await own.Database.SubscriptionAsync(row.Id, Token))!;
         var subscriber = await own.Get<Subscribers>().OpenAsync(mode, state.Organization, user.Customer, Token);
         var made = await own.Get<SubscriptionCalls>().CreateCheckoutAsync(
-            mode, row, subscriber, stripe, "https://example.com", "https://example.com", Token);
+            mode, row, subscriber, prices, "https://example.com", "https://example.com", Token);
         await own.Get<Subscriptions>().BeginAsync(row, made, Token);
         await StripeWorld.VisitAsync(made.Url, ("step", "pay"), ("number", "4242424242424242"), ("expiry", "12/40"), ("cvc", "123"));
         row = await LookAsync(own, row);
@@ -134,11 +134,11 @@ public sealed class SubscriptionYearsTests
     {
         var (calls, plan) = (own.Get<SubscriptionCalls>(), await PlanAsync(price));
         var sold = (await own.Get<SessionsClient>().PlansAsync(row.Project, Token)).Plans.Single(one => one.Id == plan);
-        var (stripe, cents) = await own.Get<Subscribers>().PriceAsync(mode, row.Project, sold, Token);
-        var item = SaidSubscription.Of(await calls.SubscriptionAsync(mode, row.Stripe!, Token)).Item;
+        var (prices, cents) = await own.Get<Subscribers>().PricesAsync(mode, row.Project, sold, Token);
+        var said = SaidSubscription.Of(await calls.SubscriptionAsync(mode, row.Stripe!, Token));
         row = (await own.Database.SubscriptionAsync(row.Id, Token))!;
         return await own.Get<Subscriptions>().TakeAsync(
-            mode, row, await calls.ChangePriceAsync(mode, row.Stripe!, item, stripe, cents > row.Cents, Token), Token);
+            mode, row, await calls.ChangePriceAsync(mode, said, prices, cents > row.Cents, Token), Token);
     }
 
     static async Task UseCardAsync(StripeWorld world, Subscription row, string method)

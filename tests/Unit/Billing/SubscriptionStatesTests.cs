@@ -144,6 +144,13 @@ public sealed class SubscriptionStatesTests
         Assert.Equal(cents * Quote.NanosPerCent, margin + fee);
     }
 
+    /// <summary>Stripe makes a period's invoice an hour after it.</summary>
+    [Theory]
+    [InlineData("2026-11-10T08:59", "2026-11-10T08:59"), InlineData("2026-11-10T09:00", "2026-11-10T08:59:59")]
+    [InlineData("2026-11-10T09:45", "2026-11-10T08:59:59"), InlineData("2026-11-10T09:46", "2026-11-10T09:46")]
+    public void What_was_used_is_on_the_invoice_of_its_month_or_on_the_next_one_when_that_may_be_made(string now, string at) =>
+        Assert.Equal(Utc(at), PlanUsage.MomentOf(new("2026-10-10", Utc("2026-10-10T09:00"), Utc("2026-11-10T09:00")), Utc(now)));
+
     static readonly Subscription Begun = new(
         Ids.New(), Ids.New(), Ids.New(), Ids.New(), false, false, "starter", 2_900, 0, Subscription.Open, Now);
 

@@ -197,6 +197,10 @@ public sealed class SeedReaderTests
         "organizations[0].projects[0].plans[0].overagePerToken is not used without tokens")]
     [InlineData("\"plans\": []", "\"plans\": [{\"id\": \"a\", \"name\": \"x\", \"price\": 1, \"graceDays\": 91}]",
         "organizations[0].projects[0].plans[0].graceDays must be from 0 to 90")]
+    [InlineData("\"plans\": []", "\"plans\": [{\"id\": \"a\", \"name\": \"x\", \"price\": 1, \"overageBy\": \"card\"}]",
+        "organizations[0].projects[0].plans[0].overageBy must be wallet or subscription")]
+    [InlineData("\"plans\": []", "\"plans\": [{\"id\": \"a\", \"name\": \"x\", \"price\": 1, \"overageBy\": \"subscription\"}]",
+        "organizations[0].projects[0].plans[0].overageBy is not used without overagePerToken")]
     [InlineData("\"plans\": []", "\"plans\": [{\"id\": \"a\", \"name\": \"x\", \"price\": 1, \"lastTerm\": \"half\"}]",
         "organizations[0].projects[0].plans[0].lastTerm must be prorated or full")]
     [InlineData("\"webhooks\": []", "\"webhooks\": [{\"url\": \"https://a.example\"}]",

@@ -128,6 +128,24 @@ public sealed class SubscribedTests
         Assert.False(Subscribed.Is(had, Utc("2026-10-10T09:01")));
     }
 
+    [Fact]
+    public void What_is_beyond_the_quota_is_counted_in_months_that_are_paid_and_in_no_trial()
+    {
+        var plan = PlanOf("soft", 1_000);
+        (plan.OverageInvoiced, plan.OveragePicos) = (true, 1);
+        var had = Given(Said(anchor: "2026-10-24T09:00", paidTo: "2026-10-24T09:00"), at: "2026-10-10T09:00");
+        Assert.Empty(Terms.OverageOf(had, plan, Utc("2026-10-20"))); // the trial
+
+        Subscribed.Take(had, plan, plan, Said(2, "2026-10-10T09:00", "2026-10-24T09:00", "2026-11-24T09:00"), Utc("2026-10-24T10:05"));
+
+        var counted = Assert.Single(Terms.OverageOf(had, plan, Utc("2026-11-01")));
+        Assert.Equal((Utc("2026-10-24T09:00"), Utc("2026-11-24T09:00")), (counted.From, counted.To));
+        Assert.NotEqual(TermAt(had, plan, "2026-11-01")!.Register, counted.Register);
+        Assert.Empty(Terms.OverageOf(had, plan, Utc("2026-11-25"))); // not paid yet
+        plan.OverageInvoiced = false;
+        Assert.Empty(Terms.OverageOf(had, plan, Utc("2026-11-01")));
+    }
+
     static Term? TermAt(CustomerPlan had, Plan plan, string at) =>
         Terms.QuotaOf(had, plan, Utc(at)).SingleOrDefault(term => term.From <= Utc(at) && Utc(at) < term.To);
 
