@@ -21,7 +21,7 @@ public sealed class SubscriptionYearsTests
         var world = new StripeWorld();
         var mode = OwnBilling.ModeOf(world);
         await using var own = await OwnBilling.StartAsync(mode);
-        var row = await SubscribeAsync(own, mode, "9");
+        var (row, _) = await SubscribeAsync(own, mode, "9");
         var paidTo = row.PaidTo;
         await UseCardAsync(world, row, Bad);
 
@@ -43,7 +43,7 @@ public sealed class SubscriptionYearsTests
         var world = new StripeWorld();
         var mode = OwnBilling.ModeOf(world);
         await using var own = await OwnBilling.StartAsync(mode);
-        var row = await SubscribeAsync(own, mode, "9");
+        var (row, _) = await SubscribeAsync(own, mode, "9");
         await UseCardAsync(world, row, Bad);
 
         await world.AdvanceAsync(Month);
@@ -63,7 +63,7 @@ public sealed class SubscriptionYearsTests
         var world = new StripeWorld();
         var mode = OwnBilling.ModeOf(world);
         await using var own = await OwnBilling.StartAsync(mode);
-        var row = await SubscribeAsync(own, mode, "9");
+        var (row, _) = await SubscribeAsync(own, mode, "9");
         var random = new Random(5);
         await world.AdvanceAsync(TimeSpan.FromHours(12)); // looks are not at the edges of periods
         for (var day = 0; day < 5 * 365; day += Step.Days)
@@ -93,11 +93,40 @@ public sealed class SubscriptionYearsTests
             0, await own.NumberAsync("select count(*) from plan_payment where cents * 10000000 <> margin + fee or not booked"));
     }
 
+    [Fact]
+    public async Task What_was_used_beyond_the_quota_is_on_the_next_invoice_to_the_cent_and_in_the_books()
+    {
+        var world = new StripeWorld();
+        var mode = OwnBilling.ModeOf(world);
+        await using var own = await OwnBilling.StartAsync(mode);
+        var (row, user) = await SubscribeAsync(own, mode, "9", ",\"overagePerToken\":\"0.002\",\"overageBy\":\"subscription\"");
+        var used = 0L;
+        for (var i = 0; i < 3; i++)
+            used += (await user.ChatAsync("small", "[[tokens:500]] please")).MustBe(200).Json.GetProperty("usage").Int("total_tokens");
+        await Eventually.GetAsync(
+            async () =>
+            {
+                await LookAsync(own, row);
+                return await own.NumberAsync("select coalesce(sum(tokens), 0)::bigint from usage_report where sent");
+            },
+            reported => reported == used - 9, "the report of what was used");
+
+        await world.AdvanceAsync(Month);
+        row = await LookAsync(own, row);
+
+        var invoice = (await world.Stripe.Invoices.ListAsync(
+            new() { Subscription = row.Stripe, Limit = 1 }, cancellationToken: Token)).Data.Single();
+        Assert.Equal(("paid", 900 + ((2 * (used - 9)) + 5) / 10), (invoice.Status, invoice.AmountPaid));
+        Assert.Equal(
+            1, await own.NumberAsync("select count(*) from plan_payment where invoice = $1 and booked and cents = $2", invoice.Id,
+                invoice.AmountPaid));
+    }
+
     /// <summary>Of a new customer of the app's, to a plan of its own at that price.</summary>
-    static async Task<Subscription> SubscribeAsync(OwnBilling own, StripeMode mode, string price)
+    static async Task<(Subscription Row, User User)> SubscribeAsync(OwnBilling own, StripeMode mode, string price, string more = "")
     {
         var user = await Backend.Managed.NewUserAsync(credit: null);
-        var plan = await PlanAsync(price);
+        var plan = await PlanAsync(price, more);
         var state = (await own.Get<LedgerClient>().StateAsync(Ids.WalletOf(user.Customer), Token))!;
         var sold = (await own.Get<SessionsClient>().PlansAsync(state.Project, Token)).Plans.Single(one => one.Id == plan);
         var (prices, cents) = await own.Get<Subscribers>().PricesAsync(mode, state.Project, sold, Token);
@@ -113,13 +142,14 @@ public sealed class SubscriptionYearsTests
         await StripeWorld.VisitAsync(made.Url, ("step", "pay"), ("number", "4242424242424242"), ("expiry", "12/40"), ("cvc", "123"));
         row = await LookAsync(own, row);
         Assert.Equal(Subscription.Active, row.Status);
-        return row;
+        return (row, user);
     }
 
-    static async Task<string> PlanAsync(string price)
+    static async Task<string> PlanAsync(string price, string more = "")
     {
         var name = $"plan-{Guid.NewGuid():N}";
-        (await Backend.Managed.PutAsync($"/v1/plans/{name}", $$"""{"name":"A plan","price":"{{price}}","tokens":9}""")).MustBe(200);
+        (await Backend.Managed.PutAsync($"/v1/plans/{name}", $$"""{"name":"A plan","price":"{{price}}","tokens":9{{more}}}"""))
+            .MustBe(200);
         return name;
     }
 
