@@ -49,6 +49,7 @@ public static class ChangeSubscription
         }
         catch (StripeRefusalException e) when (e.InnerException is StripeException { StripeError.Type: "card_error" })
         {
+            await subscriptions.LookAsync(mode, row, token);
             return Problems.Conflict("card_declined", "The card was declined, and the plan stays as it is.");
         }
     }
