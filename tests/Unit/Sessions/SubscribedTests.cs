@@ -94,6 +94,27 @@ public sealed class SubscribedTests
         Assert.InRange(TermAt(had, Small, "2026-11-10T08:59")!.Ceiling, 2_900, 3_000); // 15 of 31 days, rounded down each time
     }
 
+    /// <summary>Whoever goes to dearer plans however often, and uses all of each at once. A token costs the same in all of them.</summary>
+    [Fact]
+    public void No_more_can_be_used_than_was_paid_for_whatever_is_bought_in_whatever_order() => Seeds.ForEach(2_000, random =>
+    {
+        var plans = new[] { PlanOf("a", 1_000), PlanOf("b", 2_500), PlanOf("c", 10_000), PlanOf("d", 70_000) };
+        var (from, to) = (Utc("2026-10-10T09:00"), Utc("2026-11-10T09:00"));
+        var had = Given(Said(paidTo: "2026-11-10T09:00"), at: "2026-10-10T09:00");
+        var (at, plan, paid) = (from, 0, 1_000m);
+        for (var version = 2; plan < plans.Length - 1; version++)
+        {
+            at = at.AddMinutes(random.Next((int)(to - at).TotalMinutes));
+            var next = random.Next(plan + 1, plans.Length);
+            paid += (plans[next].Tokens!.Value - plans[plan].Tokens!.Value) * (decimal)(to - at).Ticks / (to - from).Ticks;
+            Subscribed.Take(had, plans[plan], plans[next], Said(version, plan: plans[next].Id, paidTo: "2026-11-10T09:00"), at);
+            plan = next;
+
+            var ceiling = Terms.QuotaOf(had, plans[plan], at).Single(term => term.From <= at && at < term.To).Ceiling;
+            Assert.InRange(ceiling, paid - plans.Length, paid);
+        }
+    });
+
     [Fact]
     public void A_plan_without_a_bound_has_none_at_once()
     {
