@@ -35,7 +35,7 @@ public static class ChangeSubscription
         var (prices, cents) = await subscribers.PricesAsync(mode, caller.Project, plan, token);
         var isDearer = plan.Id != row.Plan && cents > row.Cents;
         var said = SaidSubscription.Of(await stripe.SubscriptionAsync(mode, known, token));
-        if (isDearer && !(row.PaidTo > said.PeriodStart))
+        if (!SubscriptionStates.IsPeriodPaid(row, said))
             return Problems.Conflict("period_not_paid", "The period that runs is not paid yet. Try again when it is.");
         try
         {

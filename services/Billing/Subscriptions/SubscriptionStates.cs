@@ -45,6 +45,12 @@ public static class SubscriptionStates
             _ => said.CancelAt,
         };
 
+    /// <summary>
+    /// Until then no plan is changed, for a cheaper one neither: the period's invoice is made, at the price of before, and what is paid by
+    /// it would be another plan's period.
+    /// </summary>
+    public static bool IsPeriodPaid(Subscription row, SaidSubscription said) => row.PaidTo > said.PeriodStart;
+
     /// <summary>Whether Sessions is to know: it gives its customer something, or did.</summary>
     public static bool IsNews(Subscription before, Subscription now) => now.PaidTo is not null && (before.Version == 0
         || (before.Plan, before.Anchor, before.PaidTo, before.EndsAt) != (now.Plan, now.Anchor, now.PaidTo, now.EndsAt));

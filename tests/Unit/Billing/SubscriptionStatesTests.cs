@@ -105,6 +105,21 @@ public sealed class SubscriptionStatesTests
         Assert.Null(Next(asked, Said()).NextPlan); // taken back
     }
 
+    /// <summary>In the hour between a period's invoice and its payment.</summary>
+    [Fact]
+    public void A_period_whose_invoice_is_made_and_not_paid_is_no_time_for_another_plan()
+    {
+        var trial = Next(Begun, Said(Subscription.Trialing, trialEnd: "2026-10-24T09:00"));
+        var paid = Next(Begun, Said(paidTo: "2026-11-10T09:00"));
+        var draft = Said(isPaid: false, period: "2026-11-10T09:00");
+        var renewed = Next(paid, Said(paidTo: "2026-12-10T09:00", period: "2026-11-10T09:00"));
+
+        Assert.True(SubscriptionStates.IsPeriodPaid(trial, Said(Subscription.Trialing, trialEnd: "2026-10-24T09:00")));
+        Assert.True(SubscriptionStates.IsPeriodPaid(paid, Said()));
+        Assert.False(SubscriptionStates.IsPeriodPaid(Next(paid, draft), draft));
+        Assert.True(SubscriptionStates.IsPeriodPaid(renewed, draft));
+    }
+
     [Fact]
     public void A_price_that_nobody_knows_leaves_the_plan_as_it_is()
     {
