@@ -23,6 +23,13 @@ public sealed class LedgerClient(HttpClient http)
         return (await response.Content.ReadFromJsonAsync<BookedPayment>(Defaults.Json, token))!;
     }
 
+    public async Task<BookedPayment> BookPlanPaymentAsync(BookPlanPayment payment, CancellationToken token)
+    {
+        using var response = await http.PostAsJsonAsync("/internal/plan-payments", payment, Defaults.Json, token);
+        response.EnsureSuccessStatusCode();
+        return (await response.Content.ReadFromJsonAsync<BookedPayment>(Defaults.Json, token))!;
+    }
+
     public async Task<ProjectMargin> MarginAsync(Guid project, bool test, CancellationToken token)
     {
         using var response = await http.GetAsync($"/internal/projects/{project:D}/margin?test={(test ? "true" : "false")}", token);
@@ -56,6 +63,22 @@ public sealed class LedgerClient(HttpClient http)
         }
         return below;
     }
+
+    /// <summary>What each has counted. One that nothing has counted on yet is absent.</summary>
+    public async Task<IReadOnlyDictionary<Guid, long>> UsedAsync(IReadOnlyList<Guid> counters, CancellationToken token)
+    {
+        var used = new Dictionary<Guid, long>();
+        foreach (var some in counters.Chunk(CountersQuery.MaxIds))
+        {
+            using var response = await http.PostAsJsonAsync("/internal/counters", new CountersQuery(some), Defaults.Json, token);
+            response.EnsureSuccessStatusCode();
+            foreach (var counter in (await response.Content.ReadFromJsonAsync<Counted>(Defaults.Json, token))!.Counters)
+                used[counter.Id] = counter.Used;
+        }
+        return used;
+    }
+
+    sealed record Counted(IReadOnlyList<CounterState> Counters);
 
     public async Task SetFrozenAsync(Guid wallet, bool frozen, CancellationToken token)
     {

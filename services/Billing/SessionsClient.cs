@@ -9,6 +9,9 @@ public sealed class SessionsClient(HttpClient http)
 {
     public static readonly TimeSpan AttemptTimeout = TimeSpan.FromSeconds(2);
 
+    /// <summary>No external id is longer.</summary>
+    const int MaxName = 1000;
+
     /// <summary>Null when there is no such project.</summary>
     public async Task<ProjectTerms?> TermsAsync(Guid project, CancellationToken token, Guid? customer = null)
     {
@@ -18,6 +21,35 @@ public sealed class SessionsClient(HttpClient http)
             return null;
         response.EnsureSuccessStatusCode();
         return await response.Content.ReadFromJsonAsync<ProjectTerms>(Defaults.Json, token);
+    }
+
+    public async Task<SoldPlans> PlansAsync(Guid project, CancellationToken token)
+    {
+        using var response = await http.GetAsync($"/internal/projects/{project:D}/plans", token);
+        response.EnsureSuccessStatusCode();
+        return (await response.Content.ReadFromJsonAsync<SoldPlans>(Defaults.Json, token))!;
+    }
+
+    /// <summary>By an id or an external id. Null when there is no such customer, or it is not served.</summary>
+    public async Task<NamedCustomer?> CustomerAsync(Guid project, bool test, string name, CancellationToken token)
+    {
+        if (name.Length is 0 or > MaxName)
+            return null;
+        var path = $"/internal/projects/{project:D}/customers?test={(test ? "true" : "false")}&name={Uri.EscapeDataString(name)}";
+        using var response = await http.GetAsync(path, token);
+        if (response.StatusCode == HttpStatusCode.NotFound)
+            return null;
+        response.EnsureSuccessStatusCode();
+        return await response.Content.ReadFromJsonAsync<NamedCustomer>(Defaults.Json, token);
+    }
+
+    /// <summary>What a subscription gives its customer.</summary>
+    public async Task GivePlanAsync(Guid customer, SubscribedPlan plan, CancellationToken token)
+    {
+        using var response = await http.PutAsJsonAsync($"/internal/customers/{customer:D}/plan", plan, Defaults.Json, token);
+        if (response.StatusCode == HttpStatusCode.NotFound)
+            throw new InvalidOperationException($"customer {customer:N} or plan {plan.Plan} is not there any more");
+        response.EnsureSuccessStatusCode();
     }
 
     /// <summary>Null when there is no such customer, or not any more.</summary>
