@@ -66,6 +66,7 @@ create table subscription (
     created_at   timestamptz not null default now(),
     looked_at    timestamptz not null default 'epoch', -- Stripe has said so at this moment or later
     asked_at     timestamptz not null default now(),   -- by the reconciler
+    held_until   timestamptz not null default 'epoch', -- by a call that changes its plan at Stripe
     metered      boolean     not null default false,   -- its invoices ask for what was used beyond the quota
     usage_at     timestamptz not null default now(),   -- when that was counted last
     constraint what_is_told_says_from_when_to_when

@@ -11,6 +11,9 @@ namespace LlmGateway.Billing;
 /// </summary>
 public static class ChangeSubscription
 {
+    /// <summary>As long as all calls of Stripe take together at most.</summary>
+    static readonly TimeSpan HoldTime = 8 * StripeHttp.CallTimeout;
+
     public sealed record Request(string Plan);
 
     public static void MapChangeSubscription(this WebApplication app) =>
@@ -28,12 +31,29 @@ public static class ChangeSubscription
         var sold = await sessions.PlansAsync(caller.Project, token);
         if (sold.Plans.FirstOrDefault(one => one.Id == input.Plan) is not { } plan)
             return Problems.NotFound("plan");
+        if (await database.TryHoldAsync(row.Id, HoldTime, token) is not { } held)
+            return Problems.Conflict("subscription_busy", "Another call changes the subscription. Try again in a moment.");
+        try
+        {
+            row = (await database.SubscriptionAsync(row.Id, token))!;
+            return await ChangeAsync(http, mode, row, plan, sold, subscriptions, subscribers, stripe, database, token);
+        }
+        finally
+        {
+            await database.LetGoAsync(row.Id, held);
+        }
+    }
+
+    static async Task<IResult> ChangeAsync(
+        HttpContext http, StripeMode mode, Subscription row, SoldPlan plan, SoldPlans sold, Subscriptions subscriptions,
+        Subscribers subscribers, SubscriptionCalls stripe, NpgsqlDataSource database, CancellationToken token)
+    {
         row = await subscriptions.LookAsync(mode, row, token);
         if (row is not { Stripe: { } known, Status: Subscription.Active or Subscription.Trialing })
             return Problems.Conflict("not_active", $"The subscription is {row.Status}, and only one that is paid can have another plan.");
         if (plan.Id == (row.NextPlan ?? row.Plan))
             return Show(row);
-        var (prices, cents) = await subscribers.PricesAsync(mode, caller.Project, plan, token);
+        var (prices, cents) = await subscribers.PricesAsync(mode, row.Project, plan, token);
         var isDearer = plan.Id != row.Plan && cents > row.Cents;
         var said = SaidSubscription.Of(await stripe.SubscriptionAsync(mode, known, token));
         if (!SubscriptionStates.IsPeriodPaid(row, said))
@@ -41,7 +61,7 @@ public static class ChangeSubscription
         if (!isDearer && said.Interval != await subscribers.IntervalAsync(mode, plan, token))
             return OtherInterval;
         await database.AuditAsync(
-            http, row, "plan_asked", new { Plan = row.NextPlan ?? row.Plan }, new { input.Plan }, token);
+            http, row, "plan_asked", new { Plan = row.NextPlan ?? row.Plan }, new { Plan = plan.Id }, token);
         var waits = isDearer && row.NextPlan is not null;
         try
         {
@@ -50,7 +70,7 @@ public static class ChangeSubscription
                 await stripe.ChangePriceAsync(mode, said, (await PaidAsync(row, own)).Prices, isDearer: false, token);
             row = (await database.SubscriptionAsync(row.Id, token))!;
             var changed = await stripe.ChangePriceAsync(mode, said, prices, isDearer, token);
-            return Show(await subscriptions.TakeAsync(mode, row, changed, token));
+            return Show(await subscriptions.TakeChangedAsync(mode, row, changed, token));
         }
         catch (StripeRefusalException e)
         {
@@ -64,7 +84,7 @@ public static class ChangeSubscription
 
         // Its price may be another one by now.
         Task<((string Plan, string? Overage) Prices, long Cents)> PaidAsync(Subscription of, SoldPlan own) =>
-            subscribers.PricesAsync(mode, caller.Project, own with { Price = new(of.Cents * Quote.NanosPerCent) }, token);
+            subscribers.PricesAsync(mode, of.Project, own with { Price = new(of.Cents * Quote.NanosPerCent) }, token);
     }
 
     /// <summary>Stripe would begin a new period, charge it now, and give nothing back of the one that is paid.</summary>

@@ -33,7 +33,7 @@ public static class EndSubscription
         if (row is { Status: Subscription.Open })
             row = await subscriptions.DropAsync(mode, row, token);
         if (row is { EndedAt: null, Stripe: { } known } && (now || row.CancelAt is null))
-            row = await subscriptions.TakeAsync(mode, row, await stripe.EndAsync(mode, known, now, row.Metered, token), token);
+            row = await subscriptions.TakeChangedAsync(mode, row, await stripe.EndAsync(mode, known, now, row.Metered, token), token);
         return Results.Json(ListSubscriptions.Show(row), Defaults.Json);
     }
 }

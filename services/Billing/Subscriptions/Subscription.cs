@@ -115,6 +115,25 @@ public static class SubscriptionRows
     }
 
     /// <summary>
+    /// Lets one call at a time change it at Stripe: what a change costs follows from the price that it finds. Who dies holds it as long as
+    /// <paramref name="time"/>. Null: another one holds it.
+    /// </summary>
+    public static async Task<DateTime?> TryHoldAsync(this NpgsqlDataSource database, Guid id, TimeSpan time, CancellationToken token)
+    {
+        await using var hold = database.Sql(
+            "update subscription set held_until = now() + $2 where id = $1 and held_until <= now() returning held_until", id, time);
+        return await hold.ExecuteScalarAsync(token) as DateTime?;
+    }
+
+    /// <param name="until">Of <see cref="TryHoldAsync"/>. Whoever holds it by now, if that is over, goes on.</param>
+    public static async Task LetGoAsync(this NpgsqlDataSource database, Guid id, DateTime until)
+    {
+        await using var free = database.Sql(
+            "update subscription set held_until = now() where id = $1 and held_until = $2", id, until);
+        await free.ExecuteNonQueryAsync(CancellationToken.None);
+    }
+
+    /// <summary>
     /// The audit has who asks for a change before Stripe is asked: whoever dies in between has asked for it all the same.
     /// </summary>
     /// <param name="action">Second part of the action.</param>

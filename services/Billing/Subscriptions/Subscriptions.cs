@@ -73,6 +73,17 @@ public sealed class Subscriptions(
         return await TellAsync(after, token);
     }
 
+    /// <summary>
+    /// Takes over what a call has just changed. Somebody who began to look after the row was read counts as later, and may have asked Stripe
+    /// before the change: then it is asked once more.
+    /// </summary>
+    public async Task<Subscription> TakeChangedAsync(
+        StripeMode mode, Subscription row, global::Stripe.Subscription said, CancellationToken token)
+    {
+        var after = await TakeAsync(mode, row, said, token);
+        return after.LookedAt > row.ReadAt ? await LookAsync(mode, after, token) : after;
+    }
+
     /// <summary>Whoever has our account's keys can write our ids onto an object of their own.</summary>
     async Task RequireSameAsync(StripeMode mode, Subscription row, global::Stripe.Subscription said, CancellationToken token)
     {

@@ -27,6 +27,12 @@ public static class PlanPayments
             Reference = asked.Reference, Actor = ServiceCall.Billing,
         });
         return Results.Json(
-            new BookedPayment(answer is Answer.Differs ? PaymentOutcome.IdUsed : PaymentOutcome.Done, 0), Defaults.Json);
+            answer switch
+            {
+                Answer.Refused refused => new BookedPayment(PaymentOutcome.NotEnough, refused.Available),
+                Answer.Differs => new(PaymentOutcome.IdUsed, 0),
+                _ => new(PaymentOutcome.Done, 0),
+            },
+            Defaults.Json);
     }
 }

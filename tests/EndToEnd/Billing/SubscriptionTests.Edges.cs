@@ -37,6 +37,28 @@ public sealed partial class SubscriptionTests
         Assert.Equal(yearly, (await ShownAsync(id)).Text("plan"));
     }
 
+    /// <summary>A dearer one would be charged from the price that the other call has left.</summary>
+    [Fact]
+    public async Task While_one_call_changes_the_plan_another_one_is_told_to_come_again()
+    {
+        var (user, large) = (await Owner.NewUserAsync(credit: null), await PlanAsync("99"));
+        var id = await SubscribeAsync(user, await PlanAsync("9"));
+        Assert.Equal(1, await HoldAsync("now() + interval '1 minute'"));
+
+        (await ChangeAsync(id, large)).MustBeProblem(409, "subscription_busy");
+
+        Assert.Equal(1, await HoldAsync("now()"));
+        Assert.Equal(large, (await ChangeAsync(id, large)).MustBe(200).Json.Text("plan"));
+        Assert.Equal("99", (await ChangeAsync(id, large)).MustBe(200).Json.Text("price"));
+
+        Task<long> HoldAsync(string until) => Purchase.NumberAsync(
+            "billing",
+            $"""
+            with held as (update subscription set held_until = {until} where customer = $1 returning 1) select count(*) from held
+            """,
+            user.Customer);
+    }
+
     [Theory]
     [InlineData("currency=eur&unit_amount=900&recurring[interval]=month")]
     [InlineData("currency=usd&unit_amount=0&recurring[interval]=month")]

@@ -123,6 +123,25 @@ public sealed class SubscriptionYearsTests
     }
 
     [Fact]
+    public async Task What_a_call_has_changed_is_known_to_it_though_somebody_has_looked_meanwhile()
+    {
+        var world = new StripeWorld();
+        var mode = OwnBilling.ModeOf(world);
+        await using var own = await OwnBilling.StartAsync(mode);
+        var (row, _) = await SubscribeAsync(own, mode, "9");
+        var (calls, plan) = (own.Get<SubscriptionCalls>(), await PlanAsync("29"));
+        var sold = (await own.Get<SessionsClient>().PlansAsync(row.Project, Token)).Plans.Single(one => one.Id == plan);
+        var (prices, _) = await own.Get<Subscribers>().PricesAsync(mode, row.Project, sold, Token);
+        var said = SaidSubscription.Of(await calls.SubscriptionAsync(mode, row.Stripe!, Token));
+        await LookAsync(own, row);
+
+        var changed = await calls.ChangePriceAsync(mode, said, prices, isDearer: true, Token);
+        var after = await own.Get<Subscriptions>().TakeChangedAsync(mode, row, changed, Token);
+
+        Assert.Equal((plan, 2_900L), (after.Plan, after.Cents));
+    }
+
+    [Fact]
     public async Task What_Stripe_refuses_to_count_keeps_nothing_else_from_being_told()
     {
         var world = new StripeWorld();
