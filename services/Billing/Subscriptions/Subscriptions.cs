@@ -74,8 +74,8 @@ public sealed class Subscriptions(
     }
 
     /// <summary>
-    /// Takes over what a call has just changed. Somebody who began to look after the row was read counts as later, and may have asked Stripe
-    /// before the change: then it is asked once more.
+    /// Takes over what a call has just changed. Who began to look after the row was read counts as later, and may have asked Stripe before
+    /// the change: then it is asked once more.
     /// </summary>
     public async Task<Subscription> TakeChangedAsync(
         StripeMode mode, Subscription row, global::Stripe.Subscription said, CancellationToken token)
