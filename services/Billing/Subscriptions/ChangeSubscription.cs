@@ -75,7 +75,7 @@ public static class ChangeSubscription
         catch (StripeRefusalException e)
         {
             if (waits)
-                await stripe.ChangePriceAsync(mode, said, (said.Price, said.MeteredPrice), isDearer: false, token);
+                await stripe.ChangePriceAsync(mode, said, (said.Price, null), isDearer: false, token);
             await subscriptions.LookAsync(mode, (await database.SubscriptionAsync(row.Id, token))!, token);
             if (e.InnerException is StripeException { StripeError.Type: "card_error" })
                 return Problems.Conflict("card_declined", "The card was declined, and the plan stays as it is.");

@@ -97,8 +97,15 @@ public sealed class Subscribers(NpgsqlDataSource database, SubscriptionCalls str
         return ((price, await OverageAsync(mode, project, plan, token)), cents);
     }
 
-    /// <summary>Null: nothing is asked for it.</summary>
-    async Task<string?> OverageAsync(StripeMode mode, Guid project, SoldPlan plan, CancellationToken token)
+    /// <summary>The plan that a price of what is used beyond the quota was made for; null: none of ours.</summary>
+    public async Task<string?> PlanOfOverageAsync(string price, CancellationToken token)
+    {
+        await using var query = database.Sql("select plan from overage_price where stripe = $1", price);
+        return await query.ExecuteScalarAsync(token) as string;
+    }
+
+    /// <summary>Stripe's price of what is used beyond a plan's quota. Null: nothing is asked for it.</summary>
+    public async Task<string?> OverageAsync(StripeMode mode, Guid project, SoldPlan plan, CancellationToken token)
     {
         if (plan.OveragePicos is not > 0)
             return null;

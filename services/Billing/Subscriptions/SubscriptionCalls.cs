@@ -165,7 +165,7 @@ public sealed class SubscriptionCalls(ILogger<SubscriptionCalls> log)
 
     /// <summary>
     /// Another price from now on. A dearer one is charged for the rest of the period at once, or all of it is refused; for a cheaper one
-    /// nothing is given back.
+    /// nothing is given back, and what is used beyond the quota costs what it did until its plan is in force.
     /// </summary>
     /// <param name="of">What Stripe says of the subscription now.</param>
     public Task<global::Stripe.Subscription> ChangePriceAsync(
@@ -178,10 +178,23 @@ public sealed class SubscriptionCalls(ILogger<SubscriptionCalls> log)
             PaymentBehavior = isDearer ? "error_if_incomplete" : null,
             Expand = [LatestInvoice],
         };
-        if (prices.Overage is { } overage)
+        if (prices.Overage is { } overage && (isDearer || of.MeteredItem is null))
             options.Items.Add(new() { Id = of.MeteredItem, Price = overage });
         return StripeErrors.CallAsync(
             () => mode.Client.V1.Subscriptions.UpdateAsync(of.Id, options, StripeCalls.Keyed("change", Ids.New()), token), log);
+    }
+
+    /// <summary>Another price of what is used beyond the quota, from the period on that runs.</summary>
+    public Task<global::Stripe.Subscription> ChangeOverageAsync(
+        StripeMode mode, SaidSubscription of, string price, CancellationToken token)
+    {
+        var options = new SubscriptionUpdateOptions
+        {
+            Items = [new() { Id = of.MeteredItem, Price = price }],
+            ProrationBehavior = "none",
+        };
+        return StripeErrors.CallAsync(
+            () => mode.Client.V1.Subscriptions.UpdateAsync(of.Id, options, StripeCalls.Keyed("overage-change", Ids.New()), token), log);
     }
 
     /// <summary>

@@ -70,7 +70,20 @@ public sealed class Subscriptions(
         foreach (var paid in new[] { said.LatestInvoice, own })
             if (paid is not null)
                 await payments.TakeAsync(mode, after, name, paid, token);
-        return await TellAsync(after, token);
+        after = await TellAsync(after, token);
+        await PriceOverageAsync(mode, after, now, sold, token);
+        return after;
+    }
+
+    /// <summary>A cheaper plan is in force now, which has left the price of what is used beyond the quota to this moment.</summary>
+    async Task PriceOverageAsync(StripeMode mode, Subscription row, SaidSubscription said, SoldPlans sold, CancellationToken token)
+    {
+        if (row is not { NextPlan: null, EndedAt: null } || said.MeteredPrice is not { } metered
+            || await subscribers.PlanOfOverageAsync(metered, token) is not { } of || of == row.Plan
+            || sold.Plans.FirstOrDefault(one => one.Id == row.Plan) is not { } plan
+            || await subscribers.OverageAsync(mode, row.Project, plan, token) is not { } price)
+            return;
+        await stripe.ChangeOverageAsync(mode, said, price, token);
     }
 
     /// <summary>

@@ -123,6 +123,37 @@ public sealed class SubscriptionYearsTests
     }
 
     [Fact]
+    public async Task What_is_used_before_a_cheaper_plan_comes_costs_what_the_one_in_force_says()
+    {
+        var world = new StripeWorld();
+        var mode = OwnBilling.ModeOf(world);
+        await using var own = await OwnBilling.StartAsync(mode);
+        var (row, user) = await SubscribeAsync(own, mode, "9", Overage("0.002"));
+        row = await ChangeAsync(own, mode, row, "5", Overage("0.01"));
+        Assert.NotNull(row.NextPlan);
+        var used = 0L + (await user.ChatAsync("small", "[[tokens:500]] please")).MustBe(200).Json.GetProperty("usage").Int("total_tokens");
+        await Eventually.GetAsync(
+            async () =>
+            {
+                await LookAsync(own, row);
+                return await own.NumberAsync("select coalesce(sum(tokens), 0)::bigint from usage_report where sent");
+            },
+            reported => reported == used - 9, "the report of what was used");
+
+        await world.AdvanceAsync(Month);
+        var (before, after) = (row, await LookAsync(own, row));
+
+        var invoice = (await world.Stripe.Invoices.ListAsync(
+            new() { Subscription = row.Stripe, Limit = 1 }, cancellationToken: Token)).Data.Single();
+        Assert.Equal(("paid", 500 + ((2 * (used - 9)) + 5) / 10), (invoice.Status, invoice.AmountPaid));
+        Assert.Equal((before.NextPlan, (string?)null), (after.Plan, after.NextPlan));
+        var said = SaidSubscription.Of(await own.Get<SubscriptionCalls>().SubscriptionAsync(mode, row.Stripe!, Token));
+        Assert.Equal(after.Plan, await own.Get<Subscribers>().PlanOfOverageAsync(said.MeteredPrice!, Token));
+
+        static string Overage(string perToken) => $",\"overagePerToken\":\"{perToken}\",\"overageBy\":\"subscription\"";
+    }
+
+    [Fact]
     public async Task What_a_call_has_changed_is_known_to_it_though_somebody_has_looked_meanwhile()
     {
         var world = new StripeWorld();
@@ -203,9 +234,9 @@ public sealed class SubscriptionYearsTests
         return (await own.Database.SubscriptionAsync(row.Id, Token))!;
     }
 
-    static async Task<Subscription> ChangeAsync(OwnBilling own, StripeMode mode, Subscription row, string price)
+    static async Task<Subscription> ChangeAsync(OwnBilling own, StripeMode mode, Subscription row, string price, string more = "")
     {
-        var (calls, plan) = (own.Get<SubscriptionCalls>(), await PlanAsync(price));
+        var (calls, plan) = (own.Get<SubscriptionCalls>(), await PlanAsync(price, more));
         var sold = (await own.Get<SessionsClient>().PlansAsync(row.Project, Token)).Plans.Single(one => one.Id == plan);
         var (prices, cents) = await own.Get<Subscribers>().PricesAsync(mode, row.Project, sold, Token);
         var said = SaidSubscription.Of(await calls.SubscriptionAsync(mode, row.Stripe!, Token));
