@@ -28,7 +28,7 @@ public static class StartCheckout
 
     static async Task<IResult> HandleAsync(
         HttpContext http, Subscriptions subscriptions, Subscribers subscribers, SubscriptionCalls stripe, StripeModes modes,
-        SessionsClient sessions, NpgsqlDataSource database, TimeProvider time, CancellationToken token)
+        SessionsClient sessions, Trust trust, NpgsqlDataSource database, TimeProvider time, CancellationToken token)
     {
         var (caller, input) = (http.Backend(), await Body.ReadAsync<Request>(http));
         if ((Onboard.Refuse("successUrl", input.SuccessUrl) ?? Onboard.Refuse("cancelUrl", input.CancelUrl)) is { } mistake)
@@ -37,6 +37,9 @@ public static class StartCheckout
             return StartTopUp.NotSetUp(caller.Test);
         if (await sessions.CustomerAsync(caller.Project, caller.Test, input.Customer, token) is not { } customer)
             return Problems.NotFound("customer");
+        // Whose cards were declined too often tries no further ones on this page either.
+        if ((await trust.OfAsync(mode, caller.Project, customer.Id, token)).RefuseFrozen() is { } frozen)
+            return frozen;
         var sold = await sessions.PlansAsync(caller.Project, token);
         if (sold.Plans.FirstOrDefault(one => one.Id == input.Plan) is not { } plan)
             return Problems.NotFound("plan");
@@ -56,19 +59,8 @@ public static class StartCheckout
             }
             if (row.Status != Subscription.New || row.Plan != plan.Id || row.Cents != cents || Subscriptions.IsLeft(row))
             {
-                row = await subscriptions.LookAsync(mode, row, token);
-                if (row.EndedAt is not null)
-                    continue;
-                if (!row.IsBegun)
-                    return Problems.Conflict(
-                        "already_subscribed",
-                        $"The customer has the subscription {Ids.Show(Ids.Subscription, row.Id)}. Change its plan, or end it first.");
-                if (row is { Status: Subscription.New })
-                    break; // another call is about to make its checkout
-                if (row is { Url: { } url, ExpiresAt: { } end } && (row.Plan, row.Cents) == (plan.Id, cents)
-                    && end > time.GetUtcNow() + LeastLeft)
-                    return Show(row, url, end);
-                await subscriptions.DropAsync(mode, row, token);
+                if (await OfRunningAsync(mode, row, (plan.Id, cents), subscriptions, time.GetUtcNow(), token) is { } answer)
+                    return answer;
                 continue;
             }
             try
@@ -89,6 +81,27 @@ public static class StartCheckout
             }
         }
         return Problems.Unavailable;
+    }
+
+    /// <summary>The answer while a subscription is not over. Null: it is over now, and another one may begin.</summary>
+    /// <param name="wanted">The plan, and what it costs.</param>
+    static async Task<IResult?> OfRunningAsync(
+        StripeMode mode, Subscription row, (string Plan, long Cents) wanted, Subscriptions subscriptions, DateTimeOffset now,
+        CancellationToken token)
+    {
+        row = await subscriptions.LookAsync(mode, row, token);
+        if (row.EndedAt is not null)
+            return null;
+        if (!row.IsBegun)
+            return Problems.Conflict(
+                "already_subscribed",
+                $"The customer has the subscription {Ids.Show(Ids.Subscription, row.Id)}. Change its plan, or end it first.");
+        if (row is { Status: Subscription.New })
+            return Problems.Unavailable; // another call is about to make its checkout
+        if (row is { Url: { } url, ExpiresAt: { } end } && (row.Plan, row.Cents) == wanted && end > now + LeastLeft)
+            return Show(row, url, end);
+        await subscriptions.DropAsync(mode, row, token);
+        return null;
     }
 
     static IResult Show(Subscription row, string url, DateTimeOffset end) =>

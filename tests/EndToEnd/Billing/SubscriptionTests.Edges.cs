@@ -37,6 +37,24 @@ public sealed partial class SubscriptionTests
         Assert.Equal(yearly, (await ShownAsync(id)).Text("plan"));
     }
 
+    [Fact]
+    public async Task Whose_cards_were_declined_too_often_tries_no_further_ones_on_the_page()
+    {
+        var (user, plan) = (await Owner.NewUserAsync(credit: null), await PlanAsync("29"));
+        Assert.Equal(1, await Purchase.NumberAsync(
+            "billing",
+            """
+            with frozen as (
+                insert into top_up_freeze (customer, project, test, declines) values ($1, gen_random_uuid(), false, 5) returning 1)
+            select count(*) from frozen
+            """,
+            user.Customer));
+
+        (await CheckoutAsync(user, plan)).MustBeProblem(403, "top_ups_frozen");
+
+        Assert.Empty((await Owner.GetAsync($"/v1/subscriptions?customer={user.CustomerId}")).MustBe(200).Json.Items("subscriptions"));
+    }
+
     /// <summary>A dearer one would be charged from the price that the other call has left.</summary>
     [Fact]
     public async Task While_one_call_changes_the_plan_another_one_is_told_to_come_again()
