@@ -13,7 +13,7 @@ public static class Ids
     public const string Customer = "cus", Wallet = "wal", Lot = "lot", Session = "ses", Key = "key", SecretKey = "skey", Project = "prj",
         Audit = "aud", Request = "req", Response = "resp", Transfer = "txn", Window = "win", Event = "evt", WebhookEndpoint = "we",
         Delivery = "del", Payment = "pay", Refund = "rfd", Promotion = "promo", Redemption = "red", Payout = "pyo",
-        ConnectAccount = "cna", Invoice = "inv", Member = "mem", MemberToken = "mtk";
+        ConnectAccount = "cna", Invoice = "inv", Member = "mem", MemberToken = "mtk", Subscription = "sub";
 
     /// <summary>
     /// Random bytes for many ids are fetched from the operating system at once. A system call for each id would add to every request's

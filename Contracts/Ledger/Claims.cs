@@ -111,6 +111,9 @@ public static class Counters
     /// <param name="cycle">The cycle's name.</param>
     public static Guid Quota(Guid plan, string cycle) => Ids.Derive(plan, cycle);
 
+    /// <summary>What a subscription uses beyond its quota, to be on its invoice.</summary>
+    public static Guid Overage(Guid subscription, string cycle) => Ids.Derive(subscription, $"overage:{cycle}");
+
     /// <summary>A name has its length before it, so that no name can look like the end of a list.</summary>
     static string TextOf(Selector? only) => only is null
         ? ""

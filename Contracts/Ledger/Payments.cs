@@ -1,7 +1,7 @@
 namespace LlmGateway.Contracts;
 
 /// <summary>What Billing has the ledger book. Each is a post of the same name.</summary>
-public enum PaymentPost { TopUp, Refund, RefundFailed, Dispute, DisputeWon, Promotion }
+public enum PaymentPost { TopUp, Refund, RefundFailed, Dispute, DisputeWon, Promotion, PlanPaid, PlanRefunded, PlanRestored }
 
 /// <summary>
 /// <c>POST /internal/posts</c> books what a payment has brought or what was taken back of it, and what a promotion gives. Repeatable under
@@ -55,6 +55,17 @@ public enum PayoutPost { Payout, PayoutPaid, PayoutFailed, PayoutReversed }
 /// <param name="Amount">Nano-dollars.</param>
 /// <param name="Reference">The payout, as its owner knows it.</param>
 public sealed record BookPayout(Guid Id, PayoutPost Type, Guid Organization, Guid Project, bool Test, long Amount, string Reference);
+
+/// <summary>
+/// <c>POST /internal/plan-payments</c> books what a customer has paid for a plan, what of that has gone back, and what has come again.
+/// Repeatable under its id for ever. The answer is a <see cref="BookedPayment"/>.
+/// </summary>
+/// <param name="Type"><c>PlanPaid</c>, <c>PlanRefunded</c> or <c>PlanRestored</c>.</param>
+/// <param name="Margin">The developer's part, nano-dollars.</param>
+/// <param name="Fee">The platform's.</param>
+/// <param name="Reference">Stripe's invoice.</param>
+public sealed record BookPlanPayment(
+    Guid Id, PaymentPost Type, Guid Organization, Guid Project, bool Test, long Margin, long Fee, string Reference);
 
 /// <summary><c>GET /internal/projects/{project}/margin?test=</c>: what a project has earned, nano-dollars.</summary>
 /// <param name="Margin">Not paid out, and not on its way. Below zero: what was paid out and then taken back from customers.</param>

@@ -98,6 +98,7 @@ public enum EntryType
     Absorbed = 10,
     Covered = 11,
     Payout = 12,
+    Plan = 13,
 }
 
 /// <summary>

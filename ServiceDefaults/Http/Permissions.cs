@@ -30,6 +30,7 @@ public static class Permissions
         ("/v1/top-ups", "payments"),
         ("/v1/disputes", "payments"),
         ("/v1/invoices", "invoices"),
+        ("/v1/subscriptions", "subscriptions"),
         ("/v1/connect", "payouts"),
         ("/v1/alerts", "alerts"),
         ("/v1/config", "config"),

@@ -26,8 +26,8 @@ public static class Roles
             [Billing] =
             [
                 "alerts:read", "alerts:write", "config:read", "customers:read", "invoices:read", "invoices:write", "limits:read", "me:read",
-                "me:write", "payments:read", "payments:write", "payouts:read", PayOut, "plans:read", "projects:read", "usage:read",
-                "wallets:read", "wallets:write",
+                "me:write", "payments:read", "payments:write", "payouts:read", PayOut, "plans:read", "projects:read",
+                "subscriptions:read", "subscriptions:write", "usage:read", "wallets:read", "wallets:write",
             ],
             [ReadOnly] = [.. Reads(), "me:write"],
             // Of his own customer alone: OwnCustomer.cs.

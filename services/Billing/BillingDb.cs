@@ -50,6 +50,9 @@ public sealed class BillingDb(DbContextOptions<BillingDb> options) : DbContext(o
     [DbContext(typeof(BillingDb)), Migration("0014_payments_and_alerts")]
     sealed class PaymentsAndAlerts0014 : SqlMigration;
 
+    [DbContext(typeof(BillingDb)), Migration("0015_subscriptions")]
+    sealed class Subscriptions0015 : SqlMigration;
+
     [DbContext(typeof(BillingDb)), Migration("0016_found_by_keys")]
     sealed class FoundByKeys0016 : SqlMigration;
 }

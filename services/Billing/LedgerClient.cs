@@ -15,6 +15,9 @@ public sealed class LedgerClient(HttpClient http)
     public Task<BookedPayment> BookPayoutAsync(BookPayout payout, CancellationToken token) =>
         PostAsync<BookPayout, BookedPayment>("/internal/payouts", payout, token);
 
+    public Task<BookedPayment> BookPlanPaymentAsync(BookPlanPayment payment, CancellationToken token) =>
+        PostAsync<BookPlanPayment, BookedPayment>("/internal/plan-payments", payment, token);
+
     public async Task<ProjectMargin> MarginAsync(Guid project, bool test, CancellationToken token)
     {
         using var response = await http.GetAsync($"/internal/projects/{project:D}/margin?test={(test ? "true" : "false")}", token);
@@ -44,6 +47,18 @@ public sealed class LedgerClient(HttpClient http)
             below.AddRange((await PostAsync<BelowQuery, BelowAnswer>("/internal/wallets/below", new(some), token)).Wallets);
         return below;
     }
+
+    /// <summary>What each has counted. One that nothing has counted on yet is absent.</summary>
+    public async Task<IReadOnlyDictionary<Guid, long>> UsedAsync(IReadOnlyList<Guid> counters, CancellationToken token)
+    {
+        var used = new Dictionary<Guid, long>();
+        foreach (var some in counters.Chunk(CountersQuery.MaxIds))
+            foreach (var counter in (await PostAsync<CountersQuery, Counted>("/internal/counters", new(some), token)).Counters)
+                used[counter.Id] = counter.Used;
+        return used;
+    }
+
+    sealed record Counted(IReadOnlyList<CounterState> Counters);
 
     public async Task SetFrozenAsync(Guid wallet, bool frozen, CancellationToken token)
     {

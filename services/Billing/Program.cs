@@ -60,6 +60,15 @@ builder.Services.AddSingleton<Payouts>();
 builder.Services.AddSingleton<AutomaticPayouts>();
 builder.Services.AddSingleton<PayoutRounds>();
 
+// Plans that customers pay by the month
+builder.Services.AddSingleton<SubscriptionCalls>();
+builder.Services.AddSingleton<Subscribers>();
+builder.Services.AddSingleton<PlanReversals>();
+builder.Services.AddSingleton<PlanPayments>();
+builder.Services.AddSingleton<PlanUsage>();
+builder.Services.AddSingleton<Subscriptions>();
+builder.Services.AddSingleton<SubscriptionEvents>();
+
 // Files of payments and documents
 builder.Services.AddSingleton(new ExportSlots());
 
@@ -103,6 +112,11 @@ app.MapGetConnectStatus();
 app.MapStartPayout();
 app.MapListPayouts();
 app.MapSetAutomatic();
+app.MapStartCheckout();
+app.MapOpenPortal();
+app.MapListSubscriptions();
+app.MapChangeSubscription();
+app.MapEndSubscription();
 app.MapAlerts();
 app.MapVoidInvoice();
 

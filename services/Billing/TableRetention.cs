@@ -41,6 +41,19 @@ public static class TableRetention
         Kept("events_read", "two rows"),
         Kept("sandbox_endpoint", "two rows on a laptop, none elsewhere"),
         Kept("event_sequence", "one row per customer"),
+        Kept("plan_price", "one row per plan and price: subscriptions have it"),
+        Kept("overage_price", "as for plan_price"),
+        Kept("subscriber", "one row per customer that has subscribed"),
+        Deleted(
+            "subscription",
+            """
+            status = 'expired' and ended_at < now() - interval '90 days'
+                and not exists (select from plan_payment where subscription = subscription.id)
+            """,
+            "nobody has subscribed at its checkout; of all others money was moved, or they say who had a trial"),
+        Kept("plan_payment", "the ledger has it for ever, too"),
+        Kept("usage_report", "an invoice asks for it"),
+        Kept("plan_reversal", "the ledger has it for ever, too"),
         Kept("seller", "one row per project and mode"),
         Kept("invoice_series", "two rows per organization and mode"),
         Kept("invoice", "the law wants it kept, and its number may not be missing"),

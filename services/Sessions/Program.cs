@@ -39,6 +39,8 @@ app.MapRecordKeyUse();
 // For Billing
 app.MapTerms();
 app.MapProfile();
+app.MapReadPlans();
+app.MapGivePlan();
 
 // What providers keep for customers: files and batches
 app.MapRegisterObject();

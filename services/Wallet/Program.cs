@@ -71,6 +71,7 @@ app.MapCreditAdjustments();
 // Payments
 app.MapPayments();
 app.MapPayouts();
+app.MapPlanPayments();
 
 // For backends and end users
 app.MapWallets();

@@ -86,7 +86,7 @@ public static class Onboard
     };
 
     /// <summary>The developer's browser goes there. On a developer's own machine it may do so without TLS.</summary>
-    static Problem? Refuse(string name, string url) =>
+    public static Problem? Refuse(string name, string url) =>
         url.Length > MaxUrl ? Problems.Invalid(name, $"'{name}' may have at most {MaxUrl} characters.")
         : !Uri.TryCreate(url, UriKind.Absolute, out var parsed) || parsed.UserInfo.Length > 0
             || !(parsed.Scheme == Uri.UriSchemeHttps || (parsed.Scheme == Uri.UriSchemeHttp && parsed.IsLoopback))

@@ -105,8 +105,10 @@ public sealed class Erasures(
 
     async Task<List<Holder>> HoldersAsync(Owed owed, CancellationToken token)
     {
-        await using var query = database.Sql(
-            "select livemode, customer from card_holder where wallet = $1 and customer is not null", owed.Wallet);
+        await using var query = database.Sql("""
+            select livemode, customer from card_holder where wallet = $1 and customer is not null
+            union all select livemode, stripe from subscriber where customer = $2 and stripe is not null
+            """, owed.Wallet, owed.Customer);
         await using var row = await query.ExecuteReaderAsync(token);
         var holders = new List<Holder>();
         while (await row.ReadAsync(token))
@@ -127,11 +129,12 @@ public sealed class Erasures(
             with theirs as (
                 select customer as id from card_holder where wallet = $1 union select method from card_holder where wallet = $1
                 union select holder from payment where wallet = $1 union select method from payment where wallet = $1
-                union select intent from card_setup where wallet = $1)
+                union select intent from card_setup where wallet = $1
+                union select stripe from subscriber where customer = $2)
             update stripe_event set body = '' where status in ('done', 'ignored') and (
                 about = any(array(select id from theirs)) or holder = any(array(select id from theirs))
                 or intent = any(array(select intent from payment where wallet = $1)))
-            """, token, owed.Wallet);
+            """, token, owed.Wallet, owed.Customer);
         await connection.ChangeAsync("""
             update card_holder set customer = null, method = null, brand = null, last4 = null, exp_month = null, exp_year = null,
                 fingerprint = null, setup = null
@@ -146,7 +149,8 @@ public sealed class Erasures(
         await connection.ChangeAsync("""
             update erasure set attempts = 0, done_at = now()
             where customer = $1 and not exists (select from card_holder where wallet = $2 and card_holder.customer is not null)
-            """, token, owed.Customer, owed.Wallet);
+                and not exists (select from subscriber where subscriber.customer = $1 and stripe is not null and stripe <> all($3))
+            """, token, owed.Customer, owed.Wallet, deleted);
         await transaction.CommitAsync(CancellationToken.None);
     }
 }

@@ -20,8 +20,11 @@ public sealed class NotYetException(string reason) : Exception(reason);
 /// </summary>
 public sealed class EventHandling(
     NpgsqlDataSource database, StripeModes modes, StripeCalls stripe, Intents intents, Refunds refunds, Disputes disputes,
-    Postings postings, AutoCharges charges, SavedCards cards, Trust trust, ConnectEvents connect)
+    Postings postings, AutoCharges charges, SavedCards cards, Trust trust, ConnectEvents connect, SubscriptionEvents subscriptions,
+    PlanReversals planReversals)
 {
+    const string Refunded = "charge.refunded";
+
     // What a type makes us look at. Disputes and charge.refund.updated are of payments, too: the more special one is asked first.
     static bool IsRefund(string type) => type.StartsWith("refund.", StringComparison.Ordinal) || type == "charge.refund.updated";
 
@@ -36,12 +39,17 @@ public sealed class EventHandling(
     {
         if (ConnectEvents.Concerns(told))
             return await connect.HandleAsync(told, token);
+        if (SubscriptionEvents.Concerns(told))
+            return await subscriptions.HandleAsync(told, token);
         if (IsSetup(told.Type))
             return await HandleSetupAsync(told, token);
         if (!IsRefund(told.Type) && !IsPayment(told.Type))
             return new("nothing follows from this type");
         if (told.Intent is not { } intent || told.About is not { } about)
             return new("it is of no payment intent");
+        if ((IsRefund(told.Type) || IsDispute(told.Type) || told.Type == Refunded)
+            && await planReversals.TryLookAsync(intent, told.Livemode, token))
+            return Handled.Done;
         if (await FindAsync(intent, told.Livemode, token) is not { } payment)
             return new("it is of no payment of ours");
         if (payment.Livemode != told.Livemode || modes.Of(payment.Test, payment.Livemode) is not { } mode)
@@ -58,7 +66,7 @@ public sealed class EventHandling(
             await disputes.TakeAsync(payment, await stripe.DisputeAsync(mode, about, token), token);
         else if (IsRefund(told.Type))
             await refunds.TakeAsync(payment, await stripe.RefundAsync(mode, about, token), token);
-        else if (told.Type == "charge.refunded")
+        else if (told.Type == Refunded)
             foreach (var refund in await stripe.RefundsOfAsync(mode, intent, token))
                 await refunds.TakeAsync(payment, refund, token);
         return Handled.Done;

@@ -124,12 +124,17 @@ public sealed class EventWorker(
         }
     }
 
-    /// <summary>Of a card nothing is kept that nothing follows from: such a body has its owner's name, mail and addresses.</summary>
+    /// <summary>
+    /// Of a card nothing is kept that nothing follows from: such a body has its owner's name, mail and addresses. Nor is anything of a
+    /// subscriber that is deleted, of whose end Stripe tells afterwards.
+    /// </summary>
     async Task MarkAsync(Waiting waiting, string status, string? reason, CancellationToken token)
     {
         await database.ChangeAsync("""
             update stripe_event set status = $3, reason = $4,
-                body = case when $3 <> 'parked' and type like 'payment\_method.%' then '' else body end
+                body = case when $3 <> 'parked' and (type like 'payment\_method.%' or exists (
+                    select from subscriber join erasure using (customer)
+                    where subscriber.stripe in (stripe_event.about, stripe_event.holder))) then '' else body end
             where id = $1 and livemode = $2
             """, token, waiting.Id, waiting.Livemode, status, reason);
     }

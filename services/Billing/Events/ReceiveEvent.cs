@@ -86,6 +86,7 @@ public static class ReceiveEvent
             values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $11, coalesce(
                 (select organization from payment where intent = $9),
                 (select organization from connect_account where stripe = $3),
+                (select organization from subscriber where stripe = $11),
                 $10))
             on conflict (id, livemode) do nothing
             """, token,

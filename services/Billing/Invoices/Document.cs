@@ -39,7 +39,8 @@ public sealed record Voided(string Reason, DateTimeOffset At, (Guid Id, long Num
 /// A document for what the ledger has booked of a payment. It is made once and never changes. Its total is what the ledger has moved, to
 /// the cent; a credit note's is what it takes away.
 /// </summary>
-/// <param name="Corrects">The top-up's invoice and its number; null when it is that one.</param>
+/// <param name="Payment">Of a wallet's, or for a plan.</param>
+/// <param name="Corrects">The invoice of what was sold and its number; null when it is that one.</param>
 /// <param name="Parts">As the ledger has booked it.</param>
 public sealed record Document(
     Guid Id, DocumentKind Kind, long Number, PaymentPost Reason, bool Test, Guid Customer, Guid Payment, (Guid Id, long Number)? Corrects,
@@ -47,6 +48,9 @@ public sealed record Document(
 {
     /// <summary>Null: it counts.</summary>
     public Voided? Voided { get; init; }
+
+    /// <summary>Whose payment for a plan it is of. Null: it is of a wallet's.</summary>
+    public Guid? Subscription { get; init; }
 
     /// <summary>The void document in whose place it is, and its number.</summary>
     public (Guid Id, long Number)? Replaces { get; init; }
@@ -71,8 +75,9 @@ public sealed record Document(
     /// </summary>
     public static DocumentKind KindOf(PaymentPost reason) => reason switch
     {
-        PaymentPost.TopUp or PaymentPost.RefundFailed or PaymentPost.DisputeWon => DocumentKind.Invoice,
-        PaymentPost.Refund or PaymentPost.Dispute => DocumentKind.CreditNote,
+        PaymentPost.TopUp or PaymentPost.RefundFailed or PaymentPost.DisputeWon
+            or PaymentPost.PlanPaid or PaymentPost.PlanRestored => DocumentKind.Invoice,
+        PaymentPost.Refund or PaymentPost.Dispute or PaymentPost.PlanRefunded => DocumentKind.CreditNote,
         _ => throw new InvalidOperationException($"{reason} has no document"),
     };
 
@@ -96,13 +101,18 @@ public sealed record Document(
         return lines;
     }
 
+    /// <summary>What a buyer has paid for a plan, or got back of that.</summary>
+    public static IReadOnlyList<DocumentLine> LinesOf(PaymentPost reason, string plan, long nanos) =>
+        [new(Describe(reason, $"Subscription to {plan}"), new(nanos))];
+
     /// <summary>In cents.</summary>
     static long Rounded(long nanos) => (nanos + Quote.NanosPerCent / 2) / Quote.NanosPerCent;
 
     static string Describe(PaymentPost reason, string what) => reason switch
     {
-        PaymentPost.TopUp => what,
-        PaymentPost.Refund => $"{what}, refunded",
+        PaymentPost.TopUp or PaymentPost.PlanPaid => what,
+        PaymentPost.Refund or PaymentPost.PlanRefunded => $"{what}, refunded",
+        PaymentPost.PlanRestored => $"{what}, which did not go back",
         PaymentPost.RefundFailed => $"{what}, whose refund has failed",
         PaymentPost.Dispute => $"{what}, disputed at the bank",
         PaymentPost.DisputeWon => $"{what}, whose dispute was won",
@@ -117,6 +127,9 @@ public sealed record Document(
         PaymentPost.RefundFailed => "refund_failed",
         PaymentPost.Dispute => "dispute",
         PaymentPost.DisputeWon => "dispute_won",
+        PaymentPost.PlanPaid => "subscription",
+        PaymentPost.PlanRefunded => "subscription_refund",
+        PaymentPost.PlanRestored => "subscription_restored",
         _ => throw new InvalidOperationException($"{reason} has no document"),
     };
 
@@ -127,6 +140,9 @@ public sealed record Document(
         "refund_failed" => PaymentPost.RefundFailed,
         "dispute" => PaymentPost.Dispute,
         "dispute_won" => PaymentPost.DisputeWon,
+        "subscription" => PaymentPost.PlanPaid,
+        "subscription_refund" => PaymentPost.PlanRefunded,
+        "subscription_restored" => PaymentPost.PlanRestored,
         _ => throw new InvalidOperationException($"'{name}' is no reason for a document"),
     };
 
@@ -136,10 +152,12 @@ public sealed record Document(
 
     public DocumentView Show() => new(
         Ids.Show(Ids.Invoice, Id), ShownNumber, NameOf(Kind), NameOf(Reason), Date, IssuedAt, Ids.Show(Ids.Customer, Customer),
-        Ids.Show(Ids.Payment, Payment), Corrects is { } corrected ? Ids.Show(Ids.Invoice, corrected.Id) : null,
+        Subscription is null ? Ids.Show(Ids.Payment, Payment) : null,
+        Corrects is { } corrected ? Ids.Show(Ids.Invoice, corrected.Id) : null,
         Corrects is { } known ? Show(DocumentKind.Invoice, known.Number, Test) : null, Content.Seller, Content.Buyer, Content.Lines,
         Content.Taxes, "USD", Tax, Total)
     {
+        SubscriptionId = Subscription is { } of ? Ids.Show(Ids.Subscription, of) : null,
         Void = Voided is { } gone ? new(gone.Reason, gone.At, Ids.Show(Ids.Invoice, gone.By.Id), Show(Kind, gone.By.Number, Test)) : null,
         Replaces = Replaces is { } wrong ? Ids.Show(Ids.Invoice, wrong.Id) : null,
         ReplacesNumber = Replaces is { } before ? Show(Kind, before.Number, Test) : null,
@@ -153,11 +171,16 @@ public sealed record VoidView(string Reason, DateTimeOffset At, string ReplacedB
 /// <param name="Corrects">Absent when it corrects none.</param>
 /// <param name="Tax">Within the total.</param>
 public sealed record DocumentView(
-    string Id, string Number, string Kind, string Reason, DateOnly Date, DateTimeOffset IssuedAt, string CustomerId, string PaymentId,
+    string Id, string Number, string Kind, string Reason, DateOnly Date, DateTimeOffset IssuedAt, string CustomerId,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? PaymentId,
     [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? Corrects,
     [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? CorrectsNumber,
     Seller Seller, Buyer Buyer, IReadOnlyList<DocumentLine> Lines, IReadOnlyList<TaxLine> Taxes, string Currency, Money Tax, Money Total)
 {
+    /// <summary>In place of a payment of a wallet's.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? SubscriptionId { get; init; }
+
     /// <summary>Absent: it counts.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public VoidView? Void { get; init; }

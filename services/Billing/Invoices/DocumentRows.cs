@@ -8,8 +8,9 @@ namespace LlmGateway.Billing;
 public static class DocumentRows
 {
     const string Read = """
-        select i.id, i.kind, i.number, i.reason, i.test, i.customer, i.payment, i.corrects, c.number, i.issued_at, i.date, i.net, i.margin,
-            i.fee, i.content, gone.reason, gone.voided_at, gone.replaced_by, instead.number, wrong.id, wrong.number
+        select i.id, i.kind, i.number, i.reason, i.test, i.customer, coalesce(i.payment, i.plan_payment), i.corrects, c.number, i.issued_at,
+            i.date, i.net, i.margin, i.fee, i.content, gone.reason, gone.voided_at, gone.replaced_by, instead.number, wrong.id,
+            wrong.number, (select subscription from plan_payment p where p.id = i.plan_payment)
         from invoice i left join invoice c on c.id = i.corrects
             left join invoice_void gone on gone.invoice = i.id left join invoice instead on instead.id = gone.replaced_by
             left join invoice_void before on before.replaced_by = i.id left join invoice wrong on wrong.id = before.invoice
@@ -34,13 +35,16 @@ public static class DocumentRows
                     ? null
                     : new(row.GetString(15), row.GetFieldValue<DateTimeOffset>(16), (row.GetGuid(17), row.GetInt64(18))),
                 Replaces = row.IsDBNull(19) ? null : (row.GetGuid(19), row.GetInt64(20)),
+                Subscription = row.IsDBNull(21) ? null : row.GetGuid(21),
             });
         return documents;
     }
 
-    /// <summary>The top-up's invoice of a payment, the one that counts; null while it has none.</summary>
+    /// <summary>The invoice of what a payment has bought, the one that counts; null while it has none.</summary>
     public static async Task<Document?> InvoiceOfAsync(this NpgsqlDataSource database, Guid payment, CancellationToken token) =>
-        await database.DocumentsAsync("i.payment = $1 and i.reason = 'top_up' and gone.invoice is null", token, payment) is [var invoice]
+        await database.DocumentsAsync(
+            "(i.payment = $1 or i.plan_payment = $1) and i.reason in ('top_up', 'subscription') and gone.invoice is null", token,
+            payment) is [var invoice]
             ? invoice
             : null;
 
@@ -51,7 +55,7 @@ public static class DocumentRows
         await using var query = connection.Sql("""
             select exists (select from invoice_void where invoice = $1), exists (
                 select from invoice i
-                where i.payment = document.payment and i.corrects = $1
+                where (i.payment = document.payment or i.plan_payment = document.plan_payment) and i.corrects = $1
                     and not exists (select from invoice_void gone where gone.invoice = i.id)), source
             from invoice document where id = $1
             """, document);
@@ -76,7 +80,7 @@ public static class DocumentRows
     /// this transaction's until its end: without a commit nobody has taken the number.
     /// </summary>
     public static async Task<(long Number, DateTimeOffset IssuedAt, DateOnly? Before)> NextNumberAsync(
-        this NpgsqlConnection connection, Payment of, DocumentKind kind, CancellationToken token)
+        this NpgsqlConnection connection, Sale of, DocumentKind kind, CancellationToken token)
     {
         await using var next = connection.Sql("""
             insert into invoice_series as s (organization, test, kind, last, issued_at) values ($1, $2, $3, 1, clock_timestamp())
@@ -90,19 +94,19 @@ public static class DocumentRows
     }
 
     public static async Task AddAsync(
-        this NpgsqlConnection connection, Document document, Guid source, Payment of, CancellationToken token)
+        this NpgsqlConnection connection, Document document, Guid source, Sale of, CancellationToken token)
     {
         await connection.ChangeAsync(
             "update invoice_series set date = $4 where organization = $1 and test = $2 and kind = $3", token,
             of.Organization, of.Test, Document.NameOf(document.Kind), document.Date);
         await connection.ChangeAsync("""
             insert into invoice (id, source, payment, organization, project, customer, test, kind, number, reason, corrects, issued_at,
-                date, cents, net, margin, fee, content)
-            values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18::jsonb)
+                date, cents, net, margin, fee, content, plan_payment)
+            values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18::jsonb, $19)
             """, token,
-            document.Id, source, of.Id, of.Organization, of.Project, of.Customer, of.Test, Document.NameOf(document.Kind),
+            document.Id, source, of.Payment, of.Organization, of.Project, of.Customer, of.Test, Document.NameOf(document.Kind),
             document.Number, Document.NameOf(document.Reason), document.Corrects?.Id, document.IssuedAt, document.Date,
             document.Cents, document.Parts.Net, document.Parts.Margin, document.Parts.Fee,
-            JsonSerializer.Serialize(document.Content, Defaults.Json));
+            JsonSerializer.Serialize(document.Content, Defaults.Json), of.PlanPayment);
     }
 }

@@ -11,7 +11,7 @@ namespace LlmGateway.Billing;
 /// is a row, and whether it has a document is marked in the transaction that makes it: whoever dies on the way leaves nothing, and the next
 /// round makes it. Several instances may run.
 /// </summary>
-public sealed class Invoicing(
+public sealed partial class Invoicing(
     NpgsqlDataSource database, DatabaseReady ready, SessionsClient sessions, StripeModes modes, StripeCalls stripe, OutboxSignal outbox,
     ILogger<Invoicing> log, TimeProvider time)
     : BackgroundService
@@ -59,6 +59,7 @@ public sealed class Invoicing(
                 if (outage && ++outages == MaxOutages)
                     break;
             }
+        made += await MakeOfPlansAsync(buyers, token);
         if (made > 0)
             outbox.Raise();
         return made;
@@ -128,7 +129,7 @@ public sealed class Invoicing(
             return false;
         var fee = invoice is null ? 0 : await connection.FeeGoneBackAsync(payment.Id, token);
         var content = new DocumentContent(booked.Seller, buyer, Document.LinesOf(booked.Type, booked.Parts, fee), taxes);
-        await IssueAsync(connection, booked.Posting, payment, booked.Type, booked.Parts, invoice, content, token);
+        await IssueAsync(connection, booked.Posting, Sale.Of(payment), booked.Type, booked.Parts, invoice, content, token);
         return true;
     }
 
@@ -141,13 +142,13 @@ public sealed class Invoicing(
     public async Task<Problem?> ReplaceAsync(
         Document wrong, Seller seller, string reason, string actor, Func<NpgsqlConnection, Document, Task> audit, CancellationToken token)
     {
-        var payment = (await database.PaymentAsync(wrong.Payment, token))!;
-        var buyer = await BuyerAsync(payment.Customer, token) is { ExternalId: not null } known ? known : wrong.Content.Buyer;
-        var invoice = wrong.Corrects is null ? null : await database.InvoiceOfAsync(payment.Id, token);
+        var sale = await database.SaleAsync(wrong, token);
+        var buyer = await BuyerAsync(sale.Customer, token) is { ExternalId: not null } known ? known : wrong.Content.Buyer;
+        var invoice = wrong.Corrects is null ? null : await database.InvoiceOfAsync(sale.Id, token);
         await using var connection = await database.OpenConnectionAsync(token);
         await using var transaction = await connection.BeginTransactionAsync(token);
         await connection.RunAsync(Database.FreeWhenIdle, token);
-        await connection.LockAsync(payment.Id, token);
+        await connection.LockAsync(sale, token);
         var (isVoid, isNamed, source) = await connection.StandingAsync(wrong.Id, token);
         if (isVoid)
             return null;
@@ -155,7 +156,7 @@ public sealed class Invoicing(
             return Problems.Conflict(
                 "document_corrected", "Other documents name this one: what it says can be corrected by none in its place any more.");
         var instead = await IssueAsync(
-            connection, source, payment, wrong.Reason, wrong.Parts, invoice, wrong.Content with { Seller = seller, Buyer = buyer }, token,
+            connection, source, sale, wrong.Reason, wrong.Parts, invoice, wrong.Content with { Seller = seller, Buyer = buyer }, token,
             replaces: wrong);
         await connection.ChangeAsync(
             "insert into invoice_void (invoice, replaced_by, reason, actor, voided_at) values ($1, $2, $3, $4, now())", token,
@@ -166,27 +167,31 @@ public sealed class Invoicing(
         return null;
     }
 
-    /// <summary>Under the next number of its series, and told. The payment is locked.</summary>
+    /// <summary>Under the next number of its series, and told. The sale is locked.</summary>
     /// <param name="replaces">Was told as paid, if it is an invoice: who books by that books it once.</param>
     async Task<Document> IssueAsync(
-        NpgsqlConnection connection, Guid posting, Payment payment, PaymentPost reason, Parts parts, Document? invoice,
+        NpgsqlConnection connection, Guid posting, Sale sale, PaymentPost reason, Parts parts, Document? invoice,
         DocumentContent content, CancellationToken token, Document? replaces = null)
     {
         var kind = Document.KindOf(reason);
-        var (number, issuedAt, before) = await connection.NextNumberAsync(payment, kind, token);
+        var (number, issuedAt, before) = await connection.NextNumberAsync(sale, kind, token);
         Failpoint.Hit("billing.invoice.numbered");
         var document = new Document(
-            Ids.New(issuedAt), kind, number, reason, payment.Test, payment.Customer, payment.Id,
+            Ids.New(issuedAt), kind, number, reason, sale.Test, sale.Customer, sale.Id,
             invoice is null ? null : (invoice.Id, invoice.Number), issuedAt,
             DateOf(issuedAt, content.Seller.TimeZone, before), parts, content)
         {
-            Replaces = replaces is null ? null : (replaces.Id, replaces.Number),
+            Replaces = replaces is null ? null : (replaces.Id, replaces.Number), Subscription = sale.Subscription,
         };
-        await connection.AddAsync(document, posting, payment, token);
-        await connection.TellAsync(payment, EventTypes.InvoiceCreated, Say(document, payment), time.GetUtcNow(), token);
+        await connection.AddAsync(document, posting, sale, token);
+        await TellAsync(EventTypes.InvoiceCreated);
         if (kind == DocumentKind.Invoice && replaces is null)
-            await connection.TellAsync(payment, EventTypes.InvoicePaid, Say(document, payment), time.GetUtcNow(), token);
+            await TellAsync(EventTypes.InvoicePaid);
         return document;
+
+        Task TellAsync(string type) => connection.TellAsync(
+            PaymentEvents.SubjectOf(sale.Customer), sale.Organization, sale.Project, sale.Test, type, Say(document, sale),
+            time.GetUtcNow(), token);
     }
 
     /// <summary>
@@ -199,15 +204,16 @@ public sealed class Invoicing(
         return before is { } earliest && earliest > date ? earliest : date;
     }
 
-    static object Say(Document document, Payment payment) => new
+    static object Say(Document document, Sale sale) => new
     {
         invoiceId = Ids.Show(Ids.Invoice, document.Id),
         number = document.ShownNumber,
         kind = Document.NameOf(document.Kind),
         reason = Document.NameOf(document.Reason),
-        customerId = Ids.Show(Ids.Customer, payment.Customer),
-        walletId = Ids.Show(Ids.Wallet, payment.Wallet),
-        paymentId = Ids.Show(Ids.Payment, payment.Id),
+        customerId = Ids.Show(Ids.Customer, sale.Customer),
+        walletId = sale.Wallet is { } wallet ? Ids.Show(Ids.Wallet, wallet) : null,
+        paymentId = sale.Payment is { } payment ? Ids.Show(Ids.Payment, payment) : null,
+        subscriptionId = sale.Subscription is { } subscription ? Ids.Show(Ids.Subscription, subscription) : null,
         total = document.Total,
         currency = "USD",
         replaces = document.Replaces is { Id: var wrong } ? Ids.Show(Ids.Invoice, wrong) : null,

@@ -23,7 +23,7 @@ public static class ListInvoices
     static readonly string[] Columns =
     [
         "id", "number", "kind", "reason", "date", "issuedAt", "customerId", "externalId", "buyerName", "buyerCompany", "buyerEmail",
-        "paymentId", "correctsNumber", "replacesNumber", "voidedAt", "currency", "tax", "total",
+        "paymentId", "correctsNumber", "replacesNumber", "voidedAt", "currency", "tax", "total", "subscriptionId",
     ];
 
     public static void MapInvoices(this WebApplication app)
@@ -88,6 +88,7 @@ public static class ListInvoices
         one.Id, one.Number, one.Kind, one.Reason, one.Date.ToString("yyyy-MM-dd", CultureInfo.InvariantCulture), Csv.Of(one.IssuedAt),
         one.CustomerId, one.Buyer.ExternalId, one.Buyer.Name, one.Buyer.Company, one.Buyer.Email, one.PaymentId, one.CorrectsNumber,
         one.ReplacesNumber, one.Void is { } gone ? Csv.Of(gone.At) : null, one.Currency, one.Tax.ToString(), one.Total.ToString(),
+        one.SubscriptionId,
     ];
 
     static async Task<IResult> GetAsync(string id, HttpContext http, NpgsqlDataSource database, CancellationToken token)
@@ -120,9 +121,11 @@ public static class ListInvoices
     {
         await using var query = database.Sql("""
             select count(*) from (
-                select from posting p
+                select 1 from posting p
                 where p.status = 'booked' and not p.documented and p.project = $1 and p.test = $2
                     and ($3::uuid is null or exists (select from payment where payment.id = p.payment and payment.customer = $3))
+                union all select 1 from plan_payment p join subscription s on s.id = p.subscription
+                where p.booked and not p.documented and s.project = $1 and s.test = $2 and ($3::uuid is null or s.customer = $3)
                 limit $4) as drafts
             """, caller.Project, caller.Test, customer, MaxDrafts);
         return (long)(await query.ExecuteScalarAsync(token))!;

@@ -21,8 +21,8 @@ public sealed record Reconciled(int Events, int Payments, int Refunds, int Posti
 /// </summary>
 public sealed class Reconciler(
     NpgsqlDataSource database, DatabaseReady ready, StripeModes modes, StripeCalls stripe, Intents intents, Purchases purchases,
-    Refunds refunds, Postings postings, AutoCharges charges, Redemptions redemptions, PayoutRounds payouts, EventWorker worker,
-    TimeProvider time, ILogger<Reconciler> log)
+    Refunds refunds, Postings postings, AutoCharges charges, Redemptions redemptions, PayoutRounds payouts, Subscriptions subscriptions,
+    EventWorker worker, TimeProvider time, ILogger<Reconciler> log)
     : BackgroundService
 {
     public static readonly TimeSpan Interval = TimeSpan.FromMinutes(1);
@@ -70,6 +70,8 @@ public sealed class Reconciler(
             await AskAfterRefundsAsync(everything ? TimeSpan.Zero : RefundEvery, failed, token));
         var paidOut = (Count: 0, Failed: 0);
         await UnlessItFailsAsync(async () => paidOut = await payouts.RunAsync(everything, token), "payouts", failed, token);
+        await UnlessItFailsAsync(
+            async () => failed.Count += await subscriptions.RunAsync(everything, token), "subscriptions", failed, token);
         return new(events, asked, refunded, postings, paidOut.Count, failed.Count + paidOut.Failed);
     }
 

@@ -31,8 +31,10 @@ public sealed class PlayedPayments(
 
     async Task<bool> HasAnyAsync(CancellationToken token)
     {
-        await using var query = database.Sql(
-            "select exists (select from payment where not test and not livemode and status = 'succeeded')");
+        await using var query = database.Sql("""
+            select exists (select from payment where not test and not livemode and status = 'succeeded') or exists (
+                select from plan_payment p join subscription s on s.id = p.subscription where not s.test and not s.livemode)
+            """);
         return await query.ExecuteScalarAsync(token) is true;
     }
 }

@@ -178,11 +178,14 @@ public static class Admission
     /// </summary>
     public static string? Told(Claim claim, ReadOnlySpan<long> used)
     {
-        string? told = null;
+        // Tokens of a quota, and those beyond it that an invoice asks for, are one number.
+        var (tokens, others) = (0L, (string?)null);
         for (var i = claim.FirstSource; i < claim.Lines.Count; i++)
-            if (claim.Lines[i].Unit != Unit.Usd && used[i] > 0)
-                told = $"{(told is null ? "" : told + ", ")}{UnitOf(claim.Lines[i])}={used[i]}";
-        return told;
+            if (claim.Lines[i].Unit == Unit.Tokens)
+                tokens += used[i];
+            else if (claim.Lines[i].Unit != Unit.Usd && used[i] > 0)
+                others = $"{(others is null ? "" : others + ", ")}{UnitOf(claim.Lines[i])}={used[i]}";
+        return tokens == 0 ? others : $"tokens={tokens}{(others is null ? "" : ", " + others)}";
     }
 
     /// <param name="now">The ledger's clock.</param>

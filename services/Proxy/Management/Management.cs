@@ -42,6 +42,7 @@ public static class Management
         ("/v1/wallet/auto-top-up", ServiceCall.Billing),
         ("/v1/wallets/{id}/payment-method", ServiceCall.Billing),
         ("/v1/wallets/{id}/auto-top-up", ServiceCall.Billing),
+        ("/v1/subscriptions/{**rest}", ServiceCall.Billing),
         ("/v1/connect/{**rest}", ServiceCall.Billing),
         ("/v1/invoices/{**rest}", ServiceCall.Billing),
         ("/v1/alerts", ServiceCall.Billing),

@@ -24,7 +24,7 @@ static class SubscriptionChanges
         var at = given.MaybeLong("proration_date") ?? call.World.ClockOf(subscription).Now;
         var behavior = given.Text("proration_behavior") ?? "create_prorations";
         var prorations = behavior == "none" || subscription.Status() == "trialing" ? [] : Prorations(account, subscription, changes, at);
-        var oldInterval = Interval(subscription);
+        var (oldInterval, before) = (Interval(subscription), subscription.DeepClone().AsObject());
 
         account.Change(subscription, "customer.subscription.updated", () =>
         {
@@ -47,11 +47,11 @@ static class SubscriptionChanges
         {
             InvoiceItems.Keep(account, subscription, line);
         }
-        Follow(call, subscription, behavior, oldInterval);
+        Follow(call, subscription, behavior, oldInterval, before);
         return subscription;
     }
 
-    static void Follow(Call call, JsonObject subscription, string behavior, string oldInterval)
+    static void Follow(Call call, JsonObject subscription, string behavior, string oldInterval, JsonObject before)
     {
         var (account, given) = (call.Account, call.Given);
         if (given.Text("trial_end") == "now" && subscription.Status() == "trialing")
@@ -60,25 +60,34 @@ static class SubscriptionChanges
             Cycles.SetPeriod(subscription, Cycles.Start(subscription), subscription.Long("trial_end"));
             subscription["billing_cycle_anchor"] = subscription.Long("trial_end");
             Cycles.Renew(account, subscription);
-            Pay(call, subscription, account.Get("invoice", subscription.Text("latest_invoice")));
+            Pay(call, subscription, account.Get("invoice", subscription.Text("latest_invoice")), before);
         }
         else if (given.Text("billing_cycle_anchor") == "now" || Interval(subscription) != oldInterval)
         {
             Cycles.Restart(account, subscription);
             var invoice = Cycles.Invoice(account, subscription, "subscription_update", [], Cycles.Licensed(account, subscription));
-            Pay(call, subscription, invoice);
+            Pay(call, subscription, invoice, before);
         }
         else if (behavior == "always_invoice")
         {
-            Pay(call, subscription, Cycles.Invoice(account, subscription, "subscription_update", [], []));
+            Pay(call, subscription, Cycles.Invoice(account, subscription, "subscription_update", [], []), before);
         }
     }
 
-    static void Pay(Call call, JsonObject subscription, JsonObject? invoice)
+    /// <summary>Where it is asked so, what cannot be paid is not changed. The charge that has failed stays, as at Stripe.</summary>
+    static void Pay(Call call, JsonObject subscription, JsonObject? invoice, JsonObject before)
     {
         if (invoice is not null && Collection.Advance(call.Account, invoice) is { } refusal
             && call.Given.Text("payment_behavior") == "error_if_incomplete")
         {
+            Collection.End(call.Account, invoice, "void", "voided");
+            call.Account.Change(subscription, "customer.subscription.updated", () =>
+            {
+                foreach (var (name, value) in before)
+                {
+                    subscription[name] = value?.DeepClone();
+                }
+            });
             throw refusal;
         }
     }

@@ -103,7 +103,11 @@ static class Subscriptions
     static JsonObject Start(Account account, JsonObject subscription, JsonObject customer, JsonObject given, long? trialEnd)
     {
         var clock = account.World.ClockOf(subscription);
-        account.Emit("customer.subscription.created", subscription);
+        var isAllOrNothing = given.Text("payment_behavior") == "error_if_incomplete";
+        if (!isAllOrNothing)
+        {
+            account.Emit("customer.subscription.created", subscription);
+        }
         var invoice = Invoices.Draft(account, customer, subscription.Text("currency")!, "subscription_create", subscription);
         Invoices.Keep(account, invoice);
         Invoices.Take(account, invoice, InvoiceItems.Waiting(account, customer.Id()));
@@ -117,16 +121,20 @@ static class Subscriptions
         {
             Collection.Finalize(account, invoice);
             SetStatus(account, subscription, trialEnd is not null ? "trialing" : "active");
-            return subscription;
         }
-        if (given.Text("payment_behavior") == "default_incomplete")
+        else if (given.Text("payment_behavior") == "default_incomplete")
         {
             Collection.Finalize(account, invoice);
         }
-        else if (Collection.Advance(account, invoice) is { } refusal && given.Text("payment_behavior") == "error_if_incomplete")
+        else if (Collection.Advance(account, invoice) is { } refusal && isAllOrNothing)
         {
+            // Nobody is told of what never was.
             account.Remove(subscription, leaves: false);
             throw refusal;
+        }
+        if (isAllOrNothing)
+        {
+            account.Emit("customer.subscription.created", subscription);
         }
         if (subscription.Status() == "incomplete")
         {

@@ -137,6 +137,7 @@ static class CheckoutPage
         {
             ["customer"] = customer.Id(),
             ["default_payment_method"] = method.Id(),
+            ["payment_behavior"] = "error_if_incomplete", // whose card is declined tries another one on this page
             ["items"] = new JsonArray([.. lines.Where(line => line.Object("price")!.Object("recurring") is not null).Select(line =>
             {
                 var item = new JsonObject { ["price"] = line.Object("price")!.Id() };

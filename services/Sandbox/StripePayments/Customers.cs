@@ -88,6 +88,11 @@ static class Customers
             method["customer"] = null;
             PaymentMethods.Spend(method);
         }
+        foreach (var subscription in call.Account.Newest("subscription").Where(each =>
+            each.Text("customer") == customer.Id() && each.Status() is not ("canceled" or "incomplete_expired")).ToList())
+        {
+            SubscriptionChanges.End(call.Account, subscription, "cancellation_requested");
+        }
         call.Account.Emit("customer.deleted", customer);
         call.Account.Remove(customer, leaves: true);
         return Deleted(customer);

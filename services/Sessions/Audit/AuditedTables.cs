@@ -71,10 +71,13 @@ public static class AuditedTables
             "limit_raise", raise => raise.CustomerId, raise => $"limits/{raise.LimitId}", ["Amount", "StartsAt", "EndsAt"],
             ["Id", "CustomerId", "LimitId"]),
         [typeof(CustomerPlan)] = OfCustomer<CustomerPlan>(
-            "customer_plan", plan => plan.CustomerId, _ => "plan", ["PlanId", "StartsAt", "EndsAt"], ["CustomerId", "Id", "ProjectId"]),
+            "customer_plan", plan => plan.CustomerId, _ => "plan",
+            ["PlanId", "StartsAt", "EndsAt", "Subscription", "Anchor", "PaidTo", "ChangedMonth", "ChangedTokens"],
+            ["CustomerId", "Id", "ProjectId", "Version"]),
         [typeof(Plan)] = OfProject<Plan>(
             "plan", plan => $"plans/{plan.Id}", plan => plan.ProjectId,
-            ["Name", "PriceNanos", "Tokens", "TokensPerMinute", "OveragePicos", "TrialDays", "LastTermFull", "StripePrice"],
+            ["Name", "PriceNanos", "Tokens", "TokensPerMinute", "OveragePicos", "TrialDays", "LastTermFull", "StripePrice",
+                "GraceDays", "OverageInvoiced"],
             ["ProjectId", "Id"]),
         [typeof(Provider)] = OfProject<Provider>(
             "provider", provider => $"providers/{provider.Id}", provider => provider.ProjectId,

@@ -33,8 +33,8 @@ public static class DeleteCustomer
                 CustomerKeys.Revoke(db, key, customer, now);
             foreach (var client in await db.Members.Where(one => one.CustomerId == customer.Id && one.RemovedAt == null).ToListAsync(token))
                 Members.Remove(client, now);
-            if (customer.WalletId is { } paysWith)
-                db.Tell(new CustomerDeleted(customer.Id, paysWith, now), now);
+            // Also of one without a wallet: Stripe may charge it for a plan.
+            db.Tell(new CustomerDeleted(customer.Id, customer.WalletId ?? Ids.WalletOf(customer.Id), now), now);
             await db.Families.Where(family => family.CustomerId == customer.Id && family.RevokedAt == null)
                 .ExecuteUpdateAsync(family => family.SetProperty(f => f.RevokedAt, now), token);
             // First the customer's row, which whoever keeps a response looks at: what is kept after the deletion would be kept for ever.

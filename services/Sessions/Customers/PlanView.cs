@@ -1,3 +1,4 @@
+using System.Text.Json.Serialization;
 using LlmGateway.Contracts;
 using Microsoft.EntityFrameworkCore;
 
@@ -8,6 +9,13 @@ namespace LlmGateway.Sessions;
 /// <param name="Quota">Of the running month. Null when the plan has ended, or has as many tokens as one likes.</param>
 public sealed record PlanView(string Id, string Name, DateTimeOffset StartsAt, DateTimeOffset? EndsAt, PlanView.QuotaView? Quota)
 {
+    /// <summary>That pays for it, and until when it has. Absent: nobody pays for it.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? SubscriptionId { get; init; }
+
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public DateTimeOffset? PaidTo { get; init; }
+
     /// <param name="Held">What requests that run may use besides.</param>
     public sealed record QuotaView(string Tokens, string Used, string Held, string Left, DateTimeOffset Resets);
 
@@ -21,7 +29,10 @@ public sealed record PlanView(string Id, string Name, DateTimeOffset StartsAt, D
         var term = Terms.QuotaOf(had, plan, now).FirstOrDefault(term => term.From <= now && now < term.To);
         return new(plan.Id, plan.Name, had.StartsAt, had.EndsAt, plan.Tokens is null || term is null
             ? null
-            : Of(term, (await wallet.CountersAsync([term.Register], token)).GetValueOrDefault(term.Register)));
+            : Of(term, (await wallet.CountersAsync([term.Register], token)).GetValueOrDefault(term.Register)))
+        {
+            SubscriptionId = had.Subscription is { } id ? Ids.Show(Ids.Subscription, id) : null, PaidTo = had.PaidTo,
+        };
     }
 
     static QuotaView Of(Term term, CounterState? counter)

@@ -255,4 +255,7 @@ public sealed class SessionsDb(DbContextOptions<SessionsDb> options) : DbContext
 
     [DbContext(typeof(SessionsDb)), Migration("0035_members")]
     sealed class Members0035 : SqlMigration;
+
+    [DbContext(typeof(SessionsDb)), Migration("0040_subscriptions")]
+    sealed class Subscriptions0040 : SqlMigration;
 }

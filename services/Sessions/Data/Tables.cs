@@ -241,9 +241,13 @@ public sealed class Plan
     /// <summary>A term that the plan's end cuts has all its tokens, not its part of them.</summary>
     public required bool LastTermFull { get; set; }
     public string? StripePrice { get; set; }
+    /// <summary>How long a subscription to it is served after a payment has failed. Null: as long as Stripe tries.</summary>
+    public int? GraceDays { get; set; }
+    /// <summary>Of a subscription: tokens beyond the quota are on its next invoice. False: the wallet pays them.</summary>
+    public bool OverageInvoiced { get; set; }
 }
 
-/// <summary>The plan that a customer has.</summary>
+/// <summary>The plan that a customer has. <see cref="Subscribed"/> has what a subscription makes of it.</summary>
 public sealed class CustomerPlan
 {
     public required Guid CustomerId { get; init; }
@@ -251,8 +255,19 @@ public sealed class CustomerPlan
     public required Guid Id { get; init; }
     public required Guid ProjectId { get; init; }
     public required string PlanId { get; set; }
-    public required DateTimeOffset StartsAt { get; init; }
+    public required DateTimeOffset StartsAt { get; set; }
     public DateTimeOffset? EndsAt { get; set; }
+    /// <summary>That has given it. The quota's counters are derived from it, then. Null: nobody pays for it.</summary>
+    public Guid? Subscription { get; set; }
+    /// <summary>Of what Billing has said last.</summary>
+    public long Version { get; set; }
+    /// <summary>From which months are counted. Null: when it began.</summary>
+    public DateTimeOffset? Anchor { get; set; }
+    /// <summary>Of a subscription: a month that begins from here on has no quota of its own yet.</summary>
+    public DateTimeOffset? PaidTo { get; set; }
+    /// <summary>The month in which the plan was changed for another, and its tokens. Null: they are the plan's.</summary>
+    public DateTimeOffset? ChangedMonth { get; set; }
+    public long? ChangedTokens { get; set; }
 }
 
 /// <summary>A customer has a balance of call credits of this type.</summary>

@@ -114,9 +114,10 @@ public static class ReadCredential
     }
 
     /// <summary>
-    /// A plan's quota pays first, then call credits: a call asks those of its provider's type. What neither covers, the wallet pays, by the
-    /// plan's overage where there is a plan. A plan that has ended, or has not begun, has no term for now, so nothing is served: without
-    /// its quota the calls would be nobody's to pay. When it has ended, the proxy says so.
+    /// A plan's quota pays first, then call credits: a call asks those of its provider's type. What neither covers, the next invoice of the
+    /// plan's subscription does where the plan says so, and else the wallet, by the plan's overage where there is a plan. A plan that has
+    /// ended, or has not begun, has no term for now, so nothing is served: without its quota the calls would be nobody's to pay. When it
+    /// has ended, the proxy says so.
     /// </summary>
     static IEnumerable<PaySource> Sources(
         Credential credential, (CustomerPlan Had, Plan Plan)? plan, IEnumerable<CustomerCredits> credits, DateTimeOffset now)
@@ -129,7 +130,13 @@ public static class ReadCredential
             };
         foreach (var has in credits)
             yield return PaySource.OfCredits(credential.Project, has.CustomerId, has.QueryType);
-        Rate? overage = plan?.Plan.OveragePicos is { } picos ? new(picos) : null;
+        if (plan is { } sold && Terms.OverageOf(sold.Had, sold.Plan, now) is { Count: > 0 } invoiced
+            && invoiced.Any(term => term.From <= now && now < term.To))
+        {
+            yield return new(AccountKind.Quota, Unit.Tokens, null, null, invoiced, Overage: null);
+            yield break;
+        }
+        Rate? overage = plan?.Plan is { OveragePicos: { } picos } and not { OverageInvoiced: true } ? new(picos) : null;
         if (credential.Wallet is { } wallet && (plan is null || overage is not null))
             yield return new(AccountKind.Wallet, Unit.Usd, null, wallet, null, overage);
     }

@@ -40,14 +40,69 @@ public static class Terms
     /// </summary>
     public static IReadOnlyList<Term> QuotaOf(CustomerPlan customer, Plan plan, DateTimeOffset now)
     {
+        if (customer.PaidTo is { } paid)
+            return OfSubscription(customer, plan, paid, now);
         var (start, end) = (customer.StartsAt, customer.EndsAt ?? DateTimeOffset.MaxValue);
-        var months = new CycleRule(CycleUnit.Month, 1, start.UtcDateTime, "UTC");
+        var months = MonthsOf(customer);
         var first = Cycles.Of(months, start);
         Term Of(Cycle cycle) =>
             new(Counters.Quota(customer.Id, cycle.Name), cycle.From, cycle.To, plan.Tokens ?? LimitRules.MaxAmount);
         if (end > first.To && end - start <= LongestMonth)
             return Of(first with { To = end }) is var only && IsNear(only, now) ? [only] : [];
         return Cover(months, now, cycle => cycle.To > start && Cut(Of(cycle), end, plan.LastTermFull) is { } term ? [term] : []);
+    }
+
+    /// <summary>
+    /// What counts the tokens beyond the quota that a subscription puts on its next invoice: in each month that is paid and no trial's.
+    /// None while a month is not paid.
+    /// </summary>
+    public static IReadOnlyList<Term> OverageOf(CustomerPlan customer, Plan plan, DateTimeOffset now)
+    {
+        if (customer is not { Subscription: { } subscription, Anchor: { } anchor, PaidTo: { } paid }
+            || plan is not { OverageInvoiced: true, OveragePicos: not null, Tokens: not null })
+            return [];
+        var end = customer.EndsAt ?? DateTimeOffset.MaxValue;
+        return Cover(MonthsOf(customer), now, cycle => cycle.From >= anchor && cycle.From < paid && cycle.From < end
+            ? [new(
+                Counters.Overage(subscription, cycle.Name), cycle.From, cycle.To < end ? cycle.To : end, LimitRules.MaxAmount)]
+            : []);
+    }
+
+    /// <summary>The month of a plan that an instant is in.</summary>
+    public static Cycle MonthOf(CustomerPlan customer, DateTimeOffset at) => Cycles.Of(MonthsOf(customer), at);
+
+    static CycleRule MonthsOf(CustomerPlan customer) =>
+        new(CycleUnit.Month, 1, (customer.Anchor ?? customer.StartsAt).UtcDateTime, "UTC");
+
+    /// <summary>
+    /// How long the last month that was paid for waits for the next payment, which comes an hour after the month's end when all is well.
+    /// </summary>
+    public static readonly TimeSpan LongestWait = TimeSpan.FromDays(31);
+
+    /// <summary>
+    /// The quotas of a subscription, by the month from its anchor. A month that nobody has paid for has none: until then the rest of the
+    /// last one that was paid for goes on.
+    /// </summary>
+    static List<Term> OfSubscription(CustomerPlan customer, Plan plan, DateTimeOffset paid, DateTimeOffset now)
+    {
+        var (months, end) = (MonthsOf(customer), customer.EndsAt ?? DateTimeOffset.MaxValue);
+        var last = Cycles.Of(months, paid.AddTicks(-1));
+        var terms = Cover(months, now, cycle =>
+            cycle.To > customer.StartsAt && cycle.From < last.From && Cut(Of(cycle), end, plan.LastTermFull) is { } term ? [term] : []);
+        if (Cut(Of(last), end, plan.LastTermFull) is { } final)
+        {
+            if (final.To == last.To)
+                final = final with { To = end < last.To + LongestWait ? end : last.To + LongestWait };
+            if (IsNear(final, now))
+                terms.Add(final);
+        }
+        return terms;
+
+        Term Of(Cycle cycle) => new(
+            Counters.Quota(customer.Subscription ?? customer.Id, cycle.Name), cycle.From, cycle.To,
+            plan.Tokens is not { } tokens ? LimitRules.MaxAmount
+            : customer.ChangedMonth == cycle.From && customer.ChangedTokens is { } changed ? changed
+            : tokens);
     }
 
     /// <summary>

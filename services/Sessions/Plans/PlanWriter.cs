@@ -34,6 +34,8 @@ public sealed class PlanWriter
         plan.TrialDays = seed.TrialDays;
         plan.LastTermFull = seed.LastTerm == "full";
         plan.StripePrice = seed.StripePrice;
+        plan.GraceDays = seed.GraceDays;
+        plan.OverageInvoiced = seed.OverageBy == SeedPlan.BySubscription;
         return plan;
     }
 
@@ -46,5 +48,7 @@ public sealed class PlanWriter
         TrialDays = plan.TrialDays,
         LastTerm = plan.LastTermFull ? "full" : "prorated",
         StripePrice = plan.StripePrice,
+        GraceDays = plan.GraceDays,
+        OverageBy = plan.OverageInvoiced ? SeedPlan.BySubscription : null,
     };
 }

@@ -53,6 +53,14 @@ public sealed record SeedPlan(string Id, string Name, Money Price)
     /// <summary><c>prorated</c> or <c>full</c>: the quota of a month that the plan's end cuts.</summary>
     public string LastTerm { get; init; } = "prorated";
     public string? StripePrice { get; init; }
+    /// <summary>Of a subscription whose payment has failed. Absent: it is served as long as Stripe tries.</summary>
+    public int? GraceDays { get; init; }
+    /// <summary>
+    /// Who pays tokens beyond the quota: <see cref="ByWallet"/>, as when it is absent, or <see cref="BySubscription"/> on its next invoice.
+    /// </summary>
+    public string? OverageBy { get; init; }
+
+    public const string ByWallet = "wallet", BySubscription = "subscription";
 
     /// <summary>A token's price has 18 decimals: it is exact as a rate per million.</summary>
     public Rate? Overage => OveragePerToken is { } each && DecimalText.TryParse(each.Text, OverageDecimals, out var picos, out _)

@@ -11,7 +11,7 @@ public static partial class SeedRules
 {
     const int MaxTimeoutSeconds = 600, MaxRetries = 5, MaxProviderKeys = 100, MaxWeight = 1000, MaxModelProviders = 10, MaxTrialDays = 730,
         MaxThresholds = 8, MaxRawPaths = 100, MaxOrigins = 200, MaxOrigin = 255, MaxTiers = 16, MaxSecret = 4096, MaxUrl = 2048,
-        MaxHeaderName = 100;
+        MaxHeaderName = 100, MaxGraceDays = 90;
 
     /// <summary>Providers, models or plans that a project may have by calls. A seed file, which is the operator's, may have more.</summary>
     public const int MaxEntries = 1000;
@@ -262,6 +262,13 @@ public static partial class SeedRules
         .. Must(plan.TrialDays is >= 0 and <= MaxTrialDays, $"{path}.trialDays", $"must be from 0 to {MaxTrialDays}"),
         .. Must(plan.LastTerm is "prorated" or "full", $"{path}.lastTerm", "must be prorated or full"),
         .. Optional(plan.StripePrice, $"{path}.stripePrice"),
+        .. Must(
+            plan.OverageBy is null or SeedPlan.ByWallet or SeedPlan.BySubscription, $"{path}.overageBy",
+            "must be wallet or subscription"),
+        .. Must(
+            plan.OverageBy != SeedPlan.BySubscription || plan.OveragePerToken is not null, $"{path}.overageBy",
+            "is not used without overagePerToken"),
+        .. Must(plan.GraceDays is null or (>= 0 and <= MaxGraceDays), $"{path}.graceDays", $"must be from 0 to {MaxGraceDays}"),
     ];
 
     static IEnumerable<string> Overage(DecimalAmount? each, string path) => each is not { } written

@@ -219,18 +219,10 @@ public sealed class SeedWriter(
         await BalancesAsync(project, customer, seed.Balances, path, token);
         foreach (var (i, key) in (seed.Keys ?? []).Index())
             await CustomerKeyAsync(project, customer, key, $"{path}.keys[{i}]", token);
-        if (seed.Plan is { } plan)
-        {
-            if (plans.ContainsKey(plan))
-                await PlanAsync(customer, plan, token);
-            else
-                Contradict(isNew, $"{path}.plan names '{plan}', which is not among the project's plans");
-        }
-        else if (seed.SaysPlan && await db.CustomerPlans.FindAsync([customer.Id], token) is { } had && !(had.EndsAt <= _now))
-        {
-            had.EndsAt = _now;
-            _otherPlans.Add(customer.Id);
-        }
+        if (seed.Plan is { } plan && !plans.ContainsKey(plan))
+            Contradict(isNew, $"{path}.plan names '{plan}', which is not among the project's plans");
+        else if (seed.SaysPlan)
+            await PlanAsync(customer, seed.Plan, $"{path}.plan", token);
         if (seed.Limits is { } limits)
             await LimitsAsync(new(project.OrganizationId, project.Id, customer.Id, project.Test), limits, isNew, $"{path}.limits", token);
     }
@@ -266,15 +258,34 @@ public sealed class SeedWriter(
     }
 
     /// <summary>
-    /// A customer that has a plan gets another one in its place, also where that has ended: what it used of its quota stays used.
+    /// A customer that has a plan gets another one in its place, also where that has ended: what it used of its quota stays used. What a
+    /// subscription gives is the subscription's, as long as it is in force.
     /// </summary>
-    async Task PlanAsync(Customer customer, string plan, CancellationToken token)
+    /// <param name="plan">Null ends the one that there is.</param>
+    async Task PlanAsync(Customer customer, string? plan, string path, CancellationToken token)
     {
-        if (await db.CustomerPlans.FindAsync([customer.Id], token) is { } known)
+        var known = await db.CustomerPlans.FindAsync([customer.Id], token);
+        if (known is not null && Subscribed.Is(known, _now))
+        {
+            if (known.PlanId != plan)
+                Tell($"{path} is not what the customer's subscription gives, which is in force");
+        }
+        else if (plan is null)
+        {
+            if (known is null || known.EndsAt <= _now)
+                return;
+            known.EndsAt = _now;
+            _otherPlans.Add(customer.Id);
+        }
+        else if (known is not null)
         {
             if ((known.PlanId, known.EndsAt) != (plan, null))
                 _otherPlans.Add(customer.Id);
+            if (known.Subscription is not null)
+                known.StartsAt = _now;
             (known.PlanId, known.EndsAt) = (plan, null);
+            (known.Subscription, known.Anchor, known.PaidTo) = (null, null, null);
+            (known.ChangedMonth, known.ChangedTokens) = (null, null);
         }
         else
             db.Add(new CustomerPlan

@@ -6,7 +6,7 @@ namespace LlmGateway.Wallet;
 public enum PostType
 {
     Opening, Grant, Promotion, Debit, TopUp, Refund, RefundFailed, Dispute, DisputeWon, Payout, PayoutPaid, PayoutFailed,
-    PayoutReversed,
+    PayoutReversed, PlanPaid, PlanRefunded, PlanRestored,
 }
 
 /// <summary>An account by its part in a movement: the customer's balance, or one of the house's own.</summary>
@@ -103,6 +103,15 @@ public static class PostingRules
         [PostType.PayoutPaid] = new(EntryType.Payout, "payout", new Leg(Party.Payouts, Party.Clearing)),
         [PostType.PayoutFailed] = new(EntryType.Payout, "payout", new Leg(Party.Payouts, Party.Margin)),
         [PostType.PayoutReversed] = new(EntryType.Payout, "payout", new Leg(Party.Clearing, Party.Margin)),
+        [PostType.PlanPaid] = new(
+            EntryType.Plan, "invoice", new Leg(Party.Clearing, Party.Margin), new Leg(Party.Clearing, Party.Fees)),
+        [PostType.PlanRefunded] = new(
+            EntryType.Plan,
+            "invoice",
+            new Leg(Party.Margin, Party.Clearing, AtMost.BelowZero),
+            new Leg(Party.Fees, Party.Clearing, AtMost.BelowZero)),
+        [PostType.PlanRestored] = new(
+            EntryType.Plan, "invoice", new Leg(Party.Clearing, Party.Margin), new Leg(Party.Clearing, Party.Fees)),
     };
 
     /// <summary>The house's own account that plays a part.</summary>

@@ -23,6 +23,8 @@ public static class Payments
         var asked = await Body.ReadAsync<BookPayment>(http);
         if (asked.Net <= 0 || asked.Margin < 0 || asked.Fee < 0)
             return Problems.Invalid("net", "'net' must be above 0, 'margin' and 'fee' not below.");
+        if (asked.Type is PaymentPost.PlanPaid or PaymentPost.PlanRefunded or PaymentPost.PlanRestored)
+            return Problems.Invalid("type", $"'type' {asked.Type} is of no wallet.");
         var type = Enum.Parse<PostType>(asked.Type.ToString());
         var legs = PostingRules.All[type].Legs.Length;
         if (legs == 1 && (asked.Margin, asked.Fee) != (0, 0))

@@ -3,7 +3,7 @@ namespace LlmGateway.EndToEnd;
 /// <summary>Whatever a secret key changes is in the audit, in whichever service it is. The routes are the services' own tables.</summary>
 public sealed class AuditedRoutesTests
 {
-    const string Code = "AUDITED-1";
+    const string Code = "AUDITED-1", Small = "audited-small", Large = "audited-large";
 
     static readonly Backend App = Backend.Audited;
 
@@ -18,6 +18,8 @@ public sealed class AuditedRoutesTests
         ["POST /v1/wallets/{id}/refunds"] = "the refund says who asked for it, and the ledger what was moved",
         ["POST /v1/connect/payouts"] = "the payout says who asked for it, and the ledger what was moved",
         ["POST /v1/wallets/{id}/payment-method"] = "nothing is saved before the card's owner has said so at Stripe",
+        ["POST /v1/subscriptions/checkout"] = "nothing is sold before the customer has paid on Stripe's page",
+        ["POST /v1/subscriptions/portal"] = "a page of Stripe's on which the customer does what it likes",
         ["POST /v1/wallet/top-up"] = "an end user's own",
         ["POST /v1/wallet/redeem"] = "an end user's own",
         ["POST /v1/wallet/payment-method"] = "an end user's own",
@@ -59,6 +61,8 @@ public sealed class AuditedRoutesTests
         new("DELETE /v1/providers/{id}", "", "provider.deleted"),
         new("PUT /v1/plans/{id}", """{"name":"Mine","price":"1"}""", "plan.created"),
         new("DELETE /v1/plans/{id}", "", "plan.deleted"),
+        new("PUT /v1/subscriptions/{id}", $$"""{"plan":"{{Large}}"}""", "subscription.plan_asked"),
+        new("DELETE /v1/subscriptions/{id}", "", "subscription.end_asked"),
         new("POST /v1/secret-keys", """{"name":"other"}""", "secret_key.created", "/v1/secret-keys/"),
         new("DELETE /v1/secret-keys/{id}", "", "secret_key.revoked"),
         new("POST /v1/members", """{"email":"ada@example.com","role":"member"}""", "member.created", "/v1/members/"),
@@ -145,11 +149,29 @@ public sealed class AuditedRoutesTests
             id => id is not null, "an invoice");
         return new(StringComparer.Ordinal)
         {
+            ["/v1/subscriptions/"] = await SubscribeAsync(),
             ["/v1/invoices/"] = invoice!,
             ["/v1/wallets/"] = card.User.WalletId,
             ["/v1/projects/"] = (await App.GetAsync("/v1/projects")).MustBe(200).Json.Items("projects").Single().Text("id"),
             ["/v1/providers/"] = "audited", ["/v1/models/"] = "audited", ["/v1/routes/"] = "audited", ["/v1/plans/"] = "audited",
             ["limitId"] = "daily",
         };
+    }
+
+    static async Task<string> SubscribeAsync()
+    {
+        foreach (var (plan, price) in ((string, int)[])[(Small, 9), (Large, 99)])
+            (await App.PutAsync($"/v1/plans/{plan}", $$"""{"name":"{{plan}}","price":"{{price}}"}""")).MustBe(200);
+        var checkout = (await App.PostAsync("/v1/subscriptions/checkout", $$"""
+            {"customer":"{{(await App.NewUserAsync(credit: null)).CustomerId}}","plan":"{{Small}}",
+             "successUrl":"https://example.com","cancelUrl":"https://example.com"}
+            """)).MustBe(200).Json;
+        await StripeWorld.VisitAsync(
+            checkout.Text("url"), ("step", "pay"), ("number", "4242424242424242"), ("expiry", "12/40"), ("cvc", "123"),
+            ("email", "a@example.com"), ("name", "Ann"));
+        var id = checkout.Text("subscriptionId");
+        await Eventually.HoldsAsync(
+            async () => (await App.GetAsync($"/v1/subscriptions/{id}")).MustBe(200).Json.Text("status") == "active", "the subscription");
+        return id;
     }
 }

@@ -26,6 +26,7 @@ public sealed class OtherTenantTests
         ["POST /v1/wallets/{id}/refunds"] = """{"payment":"$payment"}""",
         ["POST /v1/wallets/{id}/payment-method"] = "",
         ["PUT /v1/wallets/{id}/auto-top-up"] = """{"below":"1","amount":"10","monthlyCeiling":"100"}""",
+        ["PUT /v1/subscriptions/{id}"] = """{"plan":"mine"}""",
         ["POST /v1/invoices/{id}/void"] = """{"reason":"mine"}""",
         ["PATCH /v1/webhooks/{id}"] = "{}",
         ["POST /v1/webhooks/{id}/rotate-secret"] = "{}",
@@ -105,6 +106,10 @@ public sealed class OtherTenantTests
             """)).MustBe(200);
         (await Owner.PutAsync($"/v1/routes/{name}", $$"""{"path":"/{{name}}","provider":"{{name}}"}""")).MustBe(200);
         (await Owner.PutAsync($"/v1/plans/{name}", """{"name":"Mine","price":"1"}""")).MustBe(200);
+        world["/v1/subscriptions/"] = (await Owner.PostAsync("/v1/subscriptions/checkout", $$"""
+            {"customer":"{{world["/v1/customers/"]}}","plan":"{{name}}",
+             "successUrl":"https://example.com","cancelUrl":"https://example.com"}
+            """)).MustBe(200).Json.Text("subscriptionId");
         foreach (var kind in (string[])["providers", "models", "routes", "plans"])
             world[$"/v1/{kind}/"] = name;
         world["type"] = name;

@@ -101,7 +101,7 @@ public sealed partial class SeedExportTests
         (await App.PostAsync("/v1/customers", $$"""{"externalId":"free-{{user.ExternalId}}","wallet":false}""")).MustBe(201);
         (await App.PutAsync("/v1/plans/all", """
             {"name":"All","price":"0.5","tokens":9,"tokensPerMinute":3,"overagePerToken":"0.1","trialDays":2,"lastTerm":"full",
-             "stripePrice":"p"}
+             "stripePrice":"p","graceDays":5,"overageBy":"subscription"}
             """)).MustBe(200);
         (await App.PutAsync("/v1/providers/two.keys", """
             {"wire":"anthropic","baseUrl":"https://api.example.com","keys":[{"value":"a","weight":3},{"value":"b"}],"onAbort":"drain",

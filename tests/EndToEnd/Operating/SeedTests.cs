@@ -176,6 +176,34 @@ public sealed class SeedTests
         }
     }
 
+    /// <summary>The customer pays for it by the month.</summary>
+    [Fact]
+    public async Task What_a_subscription_gives_stays_whatever_a_file_says()
+    {
+        const string Plans = """
+            ,"plans":[{"id":"subscribed","name":"Paid","price":"1","tokens":9},{"id":"not-subscribed","name":"Free","price":"1","tokens":9}]
+            """;
+        var user = await Backend.App.NewUserAsync();
+        await ApplyAsync(user, "\"plan\":\"subscribed\"", Plans);
+        Assert.Equal(1, await Purchase.NumberAsync(
+            "sessions",
+            """
+            with paid as (
+                update customer_plan set subscription = gen_random_uuid(), anchor = starts_at, paid_to = now() + interval '20 days'
+                where customer_id = $1 returning 1)
+            select count(*) from paid
+            """,
+            user.Customer));
+
+        await ApplyAsync(user, "\"plan\":null,\"name\":\"without\"", Plans);
+        await ApplyAsync(user, "\"plan\":\"not-subscribed\",\"name\":\"with another\"", Plans);
+
+        Assert.Equal("with another", await NameAsync(user));
+        var plan = (await Backend.App.GetAsync($"/v1/customers/{user.CustomerId}")).MustBe(200).Json.GetProperty("plan");
+        Assert.Equal("subscribed", plan.Text("id"));
+        Assert.False(plan.TryGetProperty("endsAt", out var end) && end.ValueKind == JsonValueKind.String);
+    }
+
     static async Task<string> NameAsync(User user) =>
         (await Backend.App.GetAsync($"/v1/customers/{user.CustomerId}")).MustBe(200).Json.Text("name");
 

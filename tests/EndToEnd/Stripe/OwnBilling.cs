@@ -81,7 +81,9 @@ sealed class OwnBilling : IAsyncDisposable
             typeof(OutboxSignal), typeof(StripeCalls), typeof(Postings), typeof(Intents), typeof(Purchases), typeof(Refunds),
             typeof(Disputes), typeof(SavedCards), typeof(AutoCharges), typeof(Trust), typeof(Redemptions), typeof(ConnectCalls),
             typeof(ConnectAccounts), typeof(ConnectEvents), typeof(Payouts), typeof(AutomaticPayouts), typeof(PayoutRounds),
-            typeof(Invoicing), typeof(EventHandling), typeof(EventWorker), typeof(Reconciler),
+            typeof(SubscriptionCalls), typeof(Subscribers), typeof(PlanReversals), typeof(PlanPayments), typeof(PlanUsage),
+            typeof(Subscriptions), typeof(SubscriptionEvents), typeof(Invoicing), typeof(EventHandling), typeof(EventWorker),
+            typeof(Reconciler),
         ])
             builder.Services.AddSingleton(part);
         var app = builder.Build();

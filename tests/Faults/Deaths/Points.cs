@@ -19,17 +19,27 @@ static class Points
 
     /// <summary>Passed only where somebody pays by card: <see cref="PaymentDeathTests"/>.</summary>
     public static IEnumerable<string> OfPayments =>
-        [.. LlmGateway.Billing.Failpoints.All.Keys.Where(point => !IsOfPayouts(point)), "wallet.payment.booked"];
+        [
+            .. LlmGateway.Billing.Failpoints.All.Keys.Where(point => !IsOfPayouts(point) && !IsOfSubscriptions(point)),
+            "wallet.payment.booked",
+        ];
 
     /// <summary>Passed only where a developer is paid: <see cref="PayoutDeathTests"/>.</summary>
     public static IEnumerable<string> OfPayouts =>
         [.. LlmGateway.Billing.Failpoints.All.Keys.Where(IsOfPayouts), "wallet.payout.booked"];
+
+    /// <summary>Passed only where somebody subscribes to a plan: <see cref="SubscriptionDeathTests"/>.</summary>
+    public static IEnumerable<string> OfSubscriptions => LlmGateway.Billing.Failpoints.All.Keys.Where(IsOfSubscriptions);
 
     /// <summary>What <c>./dev test</c> has time for.</summary>
     public static IEnumerable<string> EveryFourth(IEnumerable<string> points) => points.Where((_, index) => index % 4 == 0);
 
     static bool IsOfPayouts(string point) =>
         point.StartsWith("billing.account.", StringComparison.Ordinal) || point.StartsWith("billing.payout.", StringComparison.Ordinal);
+
+    static bool IsOfSubscriptions(string point) =>
+        ((string[])["billing.subscription.", "billing.checkout.", "billing.plan."]).Any(
+            step => point.StartsWith(step, StringComparison.Ordinal));
 
     /// <summary>Passed once in a life: at the start, or when the leases of the dead end.</summary>
     public static readonly HashSet<string> OnceInALife =

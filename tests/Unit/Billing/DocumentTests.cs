@@ -66,7 +66,7 @@ public sealed class DocumentTests
     [Fact]
     public void What_goes_back_is_a_credit_note_and_what_comes_again_an_invoice()
     {
-        Assert.All((PaymentPost[])[PaymentPost.Refund, PaymentPost.Dispute], back =>
+        Assert.All((PaymentPost[])[PaymentPost.Refund, PaymentPost.Dispute, PaymentPost.PlanRefunded], back =>
             Assert.Equal(DocumentKind.CreditNote, Document.KindOf(back)));
         Assert.All((PaymentPost[])[PaymentPost.TopUp, PaymentPost.RefundFailed, PaymentPost.DisputeWon], paid =>
             Assert.Equal(DocumentKind.Invoice, Document.KindOf(paid)));

@@ -131,6 +131,54 @@ public sealed class StripeTests(Provider provider) : IClassFixture<Provider>
         MustBeRefused(await PayAsync(key, card));
     }
 
+    [Fact]
+    public async Task A_change_of_a_subscription_that_cannot_be_paid_is_none_where_that_is_asked()
+    {
+        var key = NewKey();
+        var (customer, small, large) = (await CustomerAsync(key), await PriceAsync(key, 2_900), await PriceAsync(key, 9_900));
+        var good = await AttachAsync(key, "pm_card_visa", customer);
+        var bad = await AttachAsync(key, "pm_card_chargeCustomerFail", customer);
+        var made = await SendAsync(
+            HttpMethod.Post, "/v1/subscriptions", key, $"customer={customer}&default_payment_method={good}&items[0][price]={small}");
+        var item = made.Json.GetProperty("items").GetProperty("data")[0].GetProperty("id").GetString();
+
+        var refused = await SendAsync(
+            HttpMethod.Post, $"/v1/subscriptions/{IdOf(made)}", key,
+            $"items[0][id]={item}&items[0][price]={large}&default_payment_method={bad}&proration_behavior=always_invoice"
+                + "&payment_behavior=error_if_incomplete");
+
+        Assert.Equal(402, refused.Status);
+        var now = (await SendAsync(HttpMethod.Get, $"/v1/subscriptions/{IdOf(made)}", key)).Json;
+        Assert.Equal(
+            ("active", small, good),
+            (now.GetProperty("status").GetString(),
+                now.GetProperty("items").GetProperty("data")[0].GetProperty("price").GetProperty("id").GetString(),
+                now.GetProperty("default_payment_method").GetString()));
+        var invoices = (await SendAsync(HttpMethod.Get, $"/v1/invoices?customer={customer}", key)).Json.GetProperty("data");
+        Assert.Equal(["void", "paid"], invoices.EnumerateArray().Select(one => one.GetProperty("status").GetString()));
+    }
+
+    [Fact]
+    public async Task Who_is_deleted_has_no_subscription_any_more()
+    {
+        var key = NewKey();
+        var (customer, price) = (await CustomerAsync(key), await PriceAsync(key, 2_900));
+        var card = await AttachAsync(key, "pm_card_visa", customer);
+        var made = await SendAsync(
+            HttpMethod.Post, "/v1/subscriptions", key, $"customer={customer}&default_payment_method={card}&items[0][price]={price}");
+
+        Assert.Equal(200, (await SendAsync(HttpMethod.Delete, $"/v1/customers/{customer}", key)).Status);
+
+        var now = await SendAsync(HttpMethod.Get, $"/v1/subscriptions/{IdOf(made)}", key);
+        Assert.Equal("canceled", now.Json.GetProperty("status").GetString());
+    }
+
+    async Task<string> PriceAsync(string key, int cents) => IdOf(await SendAsync(
+        HttpMethod.Post, "/v1/prices", key, $"currency=usd&unit_amount={cents}&recurring[interval]=month&product_data[name]=Plan"));
+
+    async Task<string> AttachAsync(string key, string method, string customer) =>
+        IdOf(await SendAsync(HttpMethod.Post, $"/v1/payment_methods/{method}/attach", key, $"customer={customer}"));
+
     static void MustBeRefused(Provider.Arrived answer)
     {
         var error = answer.Json.GetProperty("error");

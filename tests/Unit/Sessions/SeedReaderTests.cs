@@ -51,11 +51,12 @@ public sealed class SeedReaderTests
     {
         var plan = Read(Valid.Replace("\"plans\": []", """
             "plans": [{"id": "starter", "name": "Starter", "price": "29", "tokens": 100000, "tokensPerMinute": 10000,
-                       "overagePerToken": "0.002000000000000001", "trialDays": 730, "stripePrice": "price_1"}]
+                       "overagePerToken": "0.002000000000000001", "trialDays": 730, "stripePrice": "price_1",
+                       "graceDays": 0}]
             """)).Organizations[0].Projects![0].Plans![0];
 
         Assert.Equal((Money.Usd(29), 100_000, new Rate(2_000_000_000_000_001)), (plan.Price, plan.Tokens, plan.Overage));
-        Assert.Equal(("prorated", 730, "price_1"), (plan.LastTerm, plan.TrialDays, plan.StripePrice));
+        Assert.Equal(("prorated", 730, "price_1", 0), (plan.LastTerm, plan.TrialDays, plan.StripePrice, plan.GraceDays));
     }
 
     /// <summary>They are names in the code, and in a file they would mean nothing.</summary>
@@ -230,6 +231,12 @@ public sealed class SeedReaderTests
         "organizations[0].projects[0].plans[0].trialDays has the wrong type or form")]
     [InlineData("\"plans\": []", "\"plans\": [{\"id\": \"a\", \"name\": \"x\", \"price\": 1, \"overagePerToken\": \"0.1\"}]",
         "organizations[0].projects[0].plans[0].overagePerToken is not used without tokens")]
+    [InlineData("\"plans\": []", "\"plans\": [{\"id\": \"a\", \"name\": \"x\", \"price\": 1, \"graceDays\": 91}]",
+        "organizations[0].projects[0].plans[0].graceDays must be from 0 to 90")]
+    [InlineData("\"plans\": []", "\"plans\": [{\"id\": \"a\", \"name\": \"x\", \"price\": 1, \"overageBy\": \"card\"}]",
+        "organizations[0].projects[0].plans[0].overageBy must be wallet or subscription")]
+    [InlineData("\"plans\": []", "\"plans\": [{\"id\": \"a\", \"name\": \"x\", \"price\": 1, \"overageBy\": \"subscription\"}]",
+        "organizations[0].projects[0].plans[0].overageBy is not used without overagePerToken")]
     [InlineData("\"plans\": []", "\"plans\": [{\"id\": \"a\", \"name\": \"x\", \"price\": 1, \"lastTerm\": \"half\"}]",
         "organizations[0].projects[0].plans[0].lastTerm must be prorated or full")]
     [InlineData("\"webhooks\": []", "\"webhooks\": [{\"url\": \"https://a.example\"}]",

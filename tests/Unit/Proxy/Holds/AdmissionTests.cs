@@ -141,6 +141,7 @@ public sealed class AdmissionTests
         Assert.Null(Admission.Told(new([Quota, Wallet], 0, null), [0, 40]));
         Assert.Equal("tokens=7", Admission.Told(new([Tokens, Quota, Wallet], 1, null), [9, 7, 40]));
         Assert.Equal("tokens=7, query:standard=1", Admission.Told(new([Quota, Credits, Wallet], 0, null), [7, 1, 0]));
+        Assert.Equal("tokens=9", Admission.Told(new([Quota, Credits, Quota], 0, null), [7, 0, 2]));
     }
 
     [Fact]

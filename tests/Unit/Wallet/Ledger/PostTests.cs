@@ -120,6 +120,18 @@ public sealed class PostTests
         Assert.Equal((20, 0), (Posted(Party.Margin), Posted(Party.Payouts)));
     }
 
+    [Fact]
+    public void What_is_paid_for_a_plan_is_margin_and_fee_and_goes_back_from_both_though_it_was_paid_out()
+    {
+        Apply(Of(PostType.PlanPaid, 40, 2));
+        Apply(Of(PostType.Payout, 40));
+        Apply(Of(PostType.PlanRefunded, 30, 1));
+        Assert.Equal((100, -30, 1), (Posted(Party.Balance), Posted(Party.Margin), Posted(Party.Fees)));
+
+        Apply(Of(PostType.PlanRestored, 30, 1));
+        Assert.Equal((100, 0, 2), (Posted(Party.Balance), Posted(Party.Margin), Posted(Party.Fees)));
+    }
+
     long Posted(Party party) =>
         _book.Accounts[party == Party.Balance ? Wallet : PostingRules.House(party, Posts.Of(Wallet, Organization, Project)).Id].Posted;
 

@@ -164,7 +164,7 @@ sealed class LedgerRun
         if (again == 7 && _posts.Count > 0)
             return dice.Pick(_posts);
         var ofCredits = dice.Next(4) == 3;
-        var type = dice.Next(2) == 0 ? PostType.Grant : (PostType)(1 + dice.Next(ofCredits ? 3 : 12));
+        var type = dice.Next(2) == 0 ? PostType.Grant : (PostType)(1 + dice.Next(ofCredits ? 3 : 15));
         var other = again == 6 && _posts.Count > 0 ? dice.Pick(_posts) : null;
         var isNew = other is null or { Type: PostType.Dispute or PostType.DisputeWon };
         var id = isNew ? Ids.New() : other!.Id;

@@ -154,6 +154,16 @@ sealed partial class ReferenceLedger
                 return Pay(post, Party.Payouts, Party.Clearing);
             case PostType.PayoutFailed:
                 return Pay(post, Party.Payouts, Party.Margin);
+            case PostType.PlanRefunded:
+                Add(Party.Margin, -amount);
+                Add(Party.Fees, -others[0]);
+                Add(Party.Clearing, amount + others[0]);
+                break;
+            case PostType.PlanPaid or PostType.PlanRestored:
+                Add(Party.Clearing, -amount - others[0]);
+                Add(Party.Margin, amount);
+                Add(Party.Fees, others[0]);
+                break;
             case PostType.PayoutReversed:
                 Add(Party.Clearing, -amount);
                 Add(Party.Margin, amount);
