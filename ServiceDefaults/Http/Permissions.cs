@@ -41,6 +41,7 @@ public static class Permissions
         ("/v1/audit", "audit"),
         ("/v1/projects", "projects"),
         ("/v1/branding", "projects"),
+        ("/v1/telegram-bots", "projects"),
         ("/v1/providers", "providers"),
         ("/v1/query-types", "providers"),
         ("/v1/models", "models"),

@@ -20,6 +20,7 @@ public static class Routes
         OwnCredits.Map(app);
         TestProvider.Map(app);
         app.MapManagement();
+        TelegramSessions.Map(app);
         Drain.Map(app);
         app.MapRoot();
         CustomRoutes.Map(app);

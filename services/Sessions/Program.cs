@@ -22,6 +22,7 @@ builder.AddResponseState();
 builder.Services.AddSingleton(new SandboxAddress(builder.Configuration[SandboxAddress.Setting]));
 builder.Services.AddSingleton(PrivateHosts.Read(builder, PrivateHosts.OfProviders));
 builder.Services.AddSingleton<SessionTokens>();
+builder.Services.AddScoped<SessionMint>();
 builder.Services.AddSingleton<CustomerKeys>();
 builder.Services.AddSingleton<HotCopies>();
 builder.Services.AddHostedService<InvalidationBeats>();
@@ -62,6 +63,7 @@ app.MapErrorQueues();
 
 // End-user sessions
 app.MapMintSession();
+app.MapMintTelegramSession();
 app.MapRefreshSession();
 app.MapListSessions();
 app.MapRevokeSession();
@@ -74,6 +76,9 @@ app.MapListProviders();
 app.MapPutProvider();
 app.MapDeleteProvider();
 app.MapListQueryTypes();
+app.MapListTelegramBots();
+app.MapPutTelegramBot();
+app.MapDeleteTelegramBot();
 app.MapListModels();
 app.MapPutModel();
 app.MapDeleteModel();

@@ -72,6 +72,7 @@ public static partial class SeedRules
             .. Duplicates(project.Routes, $"{path}.routes", route => route.Id, "id"),
             .. Each(project.Plans, $"{path}.plans", Plan),
             .. Duplicates(project.Plans, $"{path}.plans", plan => plan.Id, "id"),
+            .. TelegramBots(project.TelegramBots, $"{path}.telegramBots"),
             .. Each(project.Customers, $"{path}.customers", Customer),
             .. Duplicates(project.Customers, $"{path}.customers", customer => customer.ExternalId, "externalId"),
         ];

@@ -235,6 +235,7 @@ public sealed class RoutesTests : IAsyncDisposable
         builder.Services.AddSingleton(_rates);
         builder.Services.AddSingleton<ManagementCalls>();
         builder.Services.AddSingleton(uses);
+        builder.Services.AddSingleton(new FailedIdentifications(1, new(null), TimeProvider.System));
         builder.Services.AddSingleton(new TestProvider(identity, uses, _rates, null!, TimeProvider.System));
         builder.Services.AddSingleton(new OwnBalance(null!, null!));
         builder.Services.AddSingleton(new OwnCredits(identity, _rates, null!, TimeProvider.System));
