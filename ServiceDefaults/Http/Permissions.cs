@@ -46,6 +46,7 @@ public static class Permissions
         ("/v1/query-types", "providers"),
         ("/v1/models", "models"),
         ("/v1/routes", "routes"),
+        ("/v1/expressions", "routes"),
         ("/v1/plans", "plans"),
         ("/v1/seed", "seed"),
     ];

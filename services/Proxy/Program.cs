@@ -2,6 +2,7 @@ using System.Diagnostics;
 using LlmGateway.Contracts;
 using LlmGateway.Proxy;
 using LlmGateway.Proxy.Batches;
+using LlmGateway.Proxy.Expressions;
 using LlmGateway.Proxy.Gemini;
 using LlmGateway.Proxy.ResponseState;
 using LlmGateway.ServiceDefaults;
@@ -45,6 +46,7 @@ builder.Services.AddSingleton<OwnCredits>();
 // What backends ask
 builder.Services.AddSingleton<ManagementCalls>();
 builder.Services.AddSingleton<TestProvider>();
+builder.Services.AddSingleton<DryRun>();
 
 // What a request needs before it runs
 builder.Services.AddSingleton(OutputDefault.Read(builder));

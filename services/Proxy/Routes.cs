@@ -1,5 +1,6 @@
 using LlmGateway.Proxy.Anthropic;
 using LlmGateway.Proxy.Batches;
+using LlmGateway.Proxy.Expressions;
 using LlmGateway.Proxy.ResponseState;
 
 namespace LlmGateway.Proxy;
@@ -19,6 +20,7 @@ public static class Routes
         ProviderRoutes.Map(app);
         OwnCredits.Map(app);
         TestProvider.Map(app);
+        DryRun.Map(app);
         app.MapManagement();
         TelegramSessions.Map(app);
         Drain.Map(app);
