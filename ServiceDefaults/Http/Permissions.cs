@@ -34,6 +34,7 @@ public static class Permissions
         ("/v1/alerts", "alerts"),
         ("/v1/config", "config"),
         ("/v1/usage", "usage"),
+        ("/v1/meter", "meter"),
         ("/v1/webhooks", "webhooks"),
         ("/v1/secret-keys", "secret-keys"),
         ("/v1/members", "members"),

@@ -3,6 +3,7 @@ using LlmGateway.Contracts;
 using LlmGateway.Proxy;
 using LlmGateway.Proxy.Batches;
 using LlmGateway.Proxy.Expressions;
+using LlmGateway.Proxy.ExternalUsage;
 using LlmGateway.Proxy.Gemini;
 using LlmGateway.Proxy.ResponseState;
 using LlmGateway.ServiceDefaults;
@@ -24,6 +25,7 @@ builder.Setting("services:webhooks:http:0");
 builder.AddServiceClient<SessionsClient>("sessions", SessionsClient.AttemptTimeout);
 builder.AddServiceClient<KeptResponsesClient>("sessions", KeptResponsesClient.AttemptTimeout);
 builder.AddServiceClient<KeyedCallsClient>("wallet", KeyedCallsClient.AttemptTimeout);
+builder.AddServiceClient<MeteredEventsClient>("wallet", MeteredEventsClient.AttemptTimeout);
 builder.AddServiceClient<WalletClient>("wallet", WalletClient.AttemptTimeout);
 
 // Who calls, and what comes in
@@ -47,6 +49,8 @@ builder.Services.AddSingleton<OwnCredits>();
 builder.Services.AddSingleton<ManagementCalls>();
 builder.Services.AddSingleton<TestProvider>();
 builder.Services.AddSingleton<DryRun>();
+builder.Services.AddSingleton<EventCharges>();
+builder.Services.AddSingleton<MeterEvents>();
 
 // What a request needs before it runs
 builder.Services.AddSingleton(OutputDefault.Read(builder));

@@ -1,6 +1,7 @@
 using LlmGateway.Proxy.Anthropic;
 using LlmGateway.Proxy.Batches;
 using LlmGateway.Proxy.Expressions;
+using LlmGateway.Proxy.ExternalUsage;
 using LlmGateway.Proxy.ResponseState;
 
 namespace LlmGateway.Proxy;
@@ -21,6 +22,7 @@ public static class Routes
         OwnCredits.Map(app);
         TestProvider.Map(app);
         DryRun.Map(app);
+        MeterEvents.Map(app);
         app.MapManagement();
         TelegramSessions.Map(app);
         Drain.Map(app);

@@ -36,6 +36,7 @@ Author.UseAuthor(app);
 app.MapCredentials();
 app.MapProjects();
 app.MapRecordKeyUse();
+app.MapReadCustomers();
 
 // For Billing
 app.MapTerms();

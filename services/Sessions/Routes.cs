@@ -12,6 +12,7 @@ public static class Routes
         ["POST /internal/projects"] = [Proxy],
         ["GET /internal/origins"] = [Proxy],
         ["POST /internal/keys/used"] = [Proxy],
+        ["POST /internal/customers/credentials"] = [Proxy],
         ["GET /internal/limits/{customer:guid}"] = [Proxy],
         ["POST /internal/provider-objects"] = [Proxy],
         ["POST /internal/provider-objects/claim"] = [Proxy],
