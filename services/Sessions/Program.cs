@@ -84,6 +84,7 @@ app.MapListModels();
 app.MapPutModel();
 app.MapDeleteModel();
 app.MapListPrices();
+app.MapPreviewPrices();
 app.MapListRoutes();
 app.MapPutRoute();
 app.MapDeleteRoute();

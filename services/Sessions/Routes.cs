@@ -58,6 +58,7 @@ public static class Routes
         ["PUT /v1/models/{id}"] = [Proxy],
         ["DELETE /v1/models/{id}"] = [Proxy],
         ["GET /v1/models/{id}/prices"] = [Proxy],
+        ["POST /v1/models/preview"] = [Proxy],
         ["GET /v1/routes"] = [Proxy],
         ["GET /v1/routes/{id}"] = [Proxy],
         ["PUT /v1/routes/{id}"] = [Proxy],

@@ -231,7 +231,7 @@ public static partial class SeedRules
 
     static string NotThere(string? provider) => $"names '{provider}', which is not among the project's providers";
 
-    static IEnumerable<string> Prices(Prices? prices, string path) =>
+    public static IEnumerable<string> Prices(Prices? prices, string path) =>
     [
         .. Form(prices, path),
         .. prices is null ? [] : PriceBounds.Outside(prices, path).Select(outside => $"{outside} {PriceBounds.Rule}"),

@@ -30,6 +30,7 @@ public sealed class AuditedRoutesTests
         ["POST /v1/webhooks/{id}/replay"] = "sends something again; the list of deliveries has it",
         ["POST /v1/providers/{id}/test"] = "asks a provider, and changes nothing",
         ["POST /v1/expressions/dry-run"] = "says what an answer would be worth, and changes nothing",
+        ["POST /v1/models/preview"] = "says what prices would cost, and changes nothing",
         ["POST /v1/meter"] = "the usage log says who has told what, and the ledger what it cost",
         ["POST /v1/members/me/tokens"] = "a member's own, and no key's: MemberTests.cs",
         ["DELETE /v1/members/me/tokens"] = "a member's own, and no key's: MemberTests.cs",
