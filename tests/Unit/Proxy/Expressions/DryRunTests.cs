@@ -81,7 +81,7 @@ public sealed class DryRunTests
     }
 
     [Theory]
-    [InlineData("1 + ", "", "meter", "line 1, column 5")]
+    [InlineData("1 +", "", "meter", "line 1, column 4")]
     [InlineData("usge.total_tokens", "\"unit\":\"tokens\",\"maxUnits\":1", "meter", "Did you mean 'usage'?")]
     [InlineData("1", "\"unit\":\"rows\"", "unit", "must be one of")]
     [InlineData("responseBytes", "\"price\":\"1\"", "maxUnits", "is required")]
