@@ -18,6 +18,8 @@ sealed class Evaluation(Facts facts)
 
     public Failure? Failure { get; private set; }
 
+    public long Steps => _steps;
+
     /// <summary>An optional member was null. All that is taken of it up to the end of its chain is null.</summary>
     public bool ChainEnds { get; private set; }
 

@@ -8,7 +8,7 @@ namespace LlmGateway.Contracts.Expressions;
 /// <param name="Hint">What to write instead, where that is known.</param>
 public sealed record ExpressionError(int Offset, int Line, int Column, string Message, string? Hint)
 {
-    internal static ExpressionError At(string source, int offset, string message, string? hint = null)
+    public static ExpressionError At(string source, int offset, string message, string? hint = null)
     {
         var before = source.AsSpan(0, Math.Clamp(offset, 0, source.Length));
         return new(before.Length, before.Count('\n') + 1, before.Length - before.LastIndexOf('\n'), message, hint);

@@ -89,13 +89,18 @@ public sealed class MeteringExpression
 
     /// <summary>Says how many units the response is worth, in bounded time and memory. Never throws.</summary>
     /// <param name="facts">Their response is what a collector has kept for <see cref="Needs"/>.</param>
-    public Measurement Measure(Facts facts)
+    public Measurement Measure(Facts facts) => Measure(facts, out _);
+
+    /// <inheritdoc cref="Measure(Facts)"/>
+    /// <param name="steps">What it took of <see cref="MaxSteps"/>.</param>
+    public Measurement Measure(Facts facts, out long steps)
     {
         var run = new Evaluation(facts);
         var value = run.Of(_readings);
         if (run.Failure is null && !value.TryGetNumber(out _))
             run.Fail(Failure.WrongKind, Tree, $"The result is {Value.NameOf(value.Kind)}; a number is needed.");
         value.TryGetNumber(out var number);
+        steps = run.Steps;
         if (run.Failure is null && number > Measurement.MaxUnits)
             run.Fail(Failure.NoNumber, Tree, $"The result is more than {Measurement.MaxUnits}.");
         return run.Failure is { } failure ? new(null, failure) : new(Math.Max(0, number), null);

@@ -16,7 +16,7 @@ public static class ReservedPaths
         [
             "sessions", "customers", "wallets", "wallet", "usage", "webhooks", "promotions", "connect", "invoices", "alerts", "config",
             "balances", "providers", "projects", "secret-keys", "members", "organizations", "routes", "plans", "query-types", "branding",
-            "seed", "audit", "subscriptions", "meter", "mcp", "top-ups", "disputes",
+            "seed", "audit", "subscriptions", "meter", "mcp", "top-ups", "disputes", "telegram-bots", "expressions",
         ],
         WithAndWithout =
         [

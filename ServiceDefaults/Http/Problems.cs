@@ -55,6 +55,9 @@ public static class Problems
     public static Problem WrongCredential(string wanted) =>
         new(401, "authentication_error", "wrong_credential_kind", $"This kind of credential is not accepted here. Use {wanted}.");
 
+    /// <summary>What Telegram has told a Mini App is not taken.</summary>
+    public static Problem InitData(string code, string message) => new(401, "authentication_error", code, message, "initData");
+
     public static Problem WalletExhausted(string message, LimitState? limit = null) =>
         new(402, "insufficient_credit", "wallet_exhausted", message) { Limit = limit };
     public static Problem NothingPays(string model) => new(

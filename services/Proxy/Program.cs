@@ -2,6 +2,8 @@ using System.Diagnostics;
 using LlmGateway.Contracts;
 using LlmGateway.Proxy;
 using LlmGateway.Proxy.Batches;
+using LlmGateway.Proxy.Expressions;
+using LlmGateway.Proxy.ExternalUsage;
 using LlmGateway.Proxy.Gemini;
 using LlmGateway.Proxy.ResponseState;
 using LlmGateway.ServiceDefaults;
@@ -23,6 +25,7 @@ builder.Setting("services:webhooks:http:0");
 builder.AddServiceClient<SessionsClient>("sessions", SessionsClient.AttemptTimeout);
 builder.AddServiceClient<KeptResponsesClient>("sessions", KeptResponsesClient.AttemptTimeout);
 builder.AddServiceClient<KeyedCallsClient>("wallet", KeyedCallsClient.AttemptTimeout);
+builder.AddServiceClient<MeteredEventsClient>("wallet", MeteredEventsClient.AttemptTimeout);
 builder.AddServiceClient<WalletClient>("wallet", WalletClient.AttemptTimeout);
 
 // Who calls, and what comes in
@@ -45,6 +48,9 @@ builder.Services.AddSingleton<OwnCredits>();
 // What backends ask
 builder.Services.AddSingleton<ManagementCalls>();
 builder.Services.AddSingleton<TestProvider>();
+builder.Services.AddSingleton<DryRun>();
+builder.Services.AddSingleton<EventCharges>();
+builder.Services.AddSingleton<MeterEvents>();
 
 // What a request needs before it runs
 builder.Services.AddSingleton(OutputDefault.Read(builder));

@@ -1,5 +1,7 @@
 using LlmGateway.Proxy.Anthropic;
 using LlmGateway.Proxy.Batches;
+using LlmGateway.Proxy.Expressions;
+using LlmGateway.Proxy.ExternalUsage;
 using LlmGateway.Proxy.ResponseState;
 
 namespace LlmGateway.Proxy;
@@ -19,7 +21,10 @@ public static class Routes
         ProviderRoutes.Map(app);
         OwnCredits.Map(app);
         TestProvider.Map(app);
+        DryRun.Map(app);
+        MeterEvents.Map(app);
         app.MapManagement();
+        TelegramSessions.Map(app);
         Drain.Map(app);
         app.MapRoot();
         CustomRoutes.Map(app);

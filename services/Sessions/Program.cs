@@ -22,6 +22,7 @@ builder.AddResponseState();
 builder.Services.AddSingleton(new SandboxAddress(builder.Configuration[SandboxAddress.Setting]));
 builder.Services.AddSingleton(PrivateHosts.Read(builder, PrivateHosts.OfProviders));
 builder.Services.AddSingleton<SessionTokens>();
+builder.Services.AddScoped<SessionMint>();
 builder.Services.AddSingleton<CustomerKeys>();
 builder.Services.AddSingleton<HotCopies>();
 builder.Services.AddHostedService<InvalidationBeats>();
@@ -35,6 +36,7 @@ Author.UseAuthor(app);
 app.MapCredentials();
 app.MapProjects();
 app.MapRecordKeyUse();
+app.MapReadCustomers();
 
 // For Billing
 app.MapTerms();
@@ -64,6 +66,7 @@ app.MapErrorQueues();
 
 // End-user sessions
 app.MapMintSession();
+app.MapMintTelegramSession();
 app.MapRefreshSession();
 app.MapListSessions();
 app.MapRevokeSession();
@@ -76,10 +79,14 @@ app.MapListProviders();
 app.MapPutProvider();
 app.MapDeleteProvider();
 app.MapListQueryTypes();
+app.MapListTelegramBots();
+app.MapPutTelegramBot();
+app.MapDeleteTelegramBot();
 app.MapListModels();
 app.MapPutModel();
 app.MapDeleteModel();
 app.MapListPrices();
+app.MapPreviewPrices();
 app.MapListRoutes();
 app.MapPutRoute();
 app.MapDeleteRoute();

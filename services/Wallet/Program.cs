@@ -56,6 +56,10 @@ app.MapTakeKey();
 app.MapRenewCalls();
 app.MapEndCall();
 
+// What backends have counted themselves
+app.MapClaimEvents();
+app.MapBookEvent();
+
 // For Sessions: customers and their limits
 app.MapRegisters();
 app.MapSummaries();

@@ -34,6 +34,8 @@ public static class Routes
         ["POST /internal/calls/{request:guid}"] = [Proxy],
         ["DELETE /internal/calls/{request:guid}"] = [Proxy],
         ["POST /internal/batch-costs"] = [Proxy],
+        ["POST /internal/metered-events"] = [Proxy],
+        ["POST /internal/metered-events/{request:guid}"] = [Proxy],
         ["POST /internal/reratings"] = [Operator],
         ["GET /internal/verify"] = [Operator],
         ["GET /internal/event-numbers"] = [Webhooks],

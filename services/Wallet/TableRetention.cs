@@ -30,6 +30,7 @@ public static class TableRetention
         Kept("lot", "the books: what a balance is made of, and what went back to which part of it"),
         Kept("rerating", "the books: what corrections were made for"),
         Kept("correction", "the books"),
+        Kept("metered_event", "an event counts once, for ever"),
         Kept("event_sequence", "one row per customer, or its numbers would begin anew"),
         Kept("outbox_message", "until it is published"),
         Deleted("holder", "seen_at < now() - interval '1 day'", "no lease of a process that was silent for so long has slots"),

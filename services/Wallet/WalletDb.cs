@@ -86,4 +86,7 @@ public sealed class WalletDb(DbContextOptions<WalletDb> options) : DbContext(opt
 
     [DbContext(typeof(WalletDb)), Migration("0026_usage_list")]
     sealed class UsageList0026 : SqlMigration;
+
+    [DbContext(typeof(WalletDb)), Migration("0030_metered_events")]
+    sealed class MeteredEvents0030 : SqlMigration;
 }

@@ -46,6 +46,10 @@ public sealed class SessionsClient
     /// <summary>As <c>GET /v1/customers/{id}/limits</c> answers.</summary>
     public Task<JsonArray?> LimitsAsync(Guid customer) => GetAsync<JsonArray>($"/internal/limits/{customer:N}");
 
+    /// <summary>By the names that were asked for. Who is not there is not in it.</summary>
+    public async Task<IReadOnlyDictionary<string, Credential>> CustomersAsync(CustomersQuestion question) =>
+        await AskAsync<string, Credential>("/internal/customers/credentials", question);
+
     public async Task RecordUseAsync(KeyUses uses)
     {
         using var response = await _http.PostAsJsonAsync("/internal/keys/used", uses, Defaults.Json);

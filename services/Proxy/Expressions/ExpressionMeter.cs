@@ -1,3 +1,4 @@
+using LlmGateway.Contracts;
 using LlmGateway.Contracts.Expressions;
 
 namespace LlmGateway.Proxy.Expressions;
@@ -35,11 +36,18 @@ public sealed class ExpressionMeter(
 
     /// <summary>What the expression says, after <see cref="End"/>. Never throws.</summary>
     /// <param name="request">What is known besides the response's body and its usage, which are added.</param>
-    public Measurement Measure(Facts request) =>
-        expression.Measure(request with { Response = _kept ?? KeptResponse.Nothing, Usage = _watch?.Meter?.Told?.Usage });
+    public Measurement Measure(Facts request) => Measure(request, out _);
+
+    /// <inheritdoc cref="Measure(Facts)"/>
+    /// <param name="steps">What it took of <see cref="MeteringExpression.MaxSteps"/>.</param>
+    public Measurement Measure(Facts request, out long steps) =>
+        expression.Measure(request with { Response = _kept ?? KeptResponse.Nothing, Usage = Told }, out steps);
+
+    /// <summary>The provider's counts. Null where there are none that can be believed.</summary>
+    public Usage? Told => _watch?.Meter?.Told?.Usage;
 
     /// <summary>What the expression says of as much as has come, for one that reads nothing of the answer but how much it is.</summary>
-    /// <inheritdoc cref="Measure"/>
+    /// <inheritdoc cref="Measure(Facts)"/>
     public Measurement MeasureSoFar(Facts request) => expression.Measure(request with { Response = _collector.SoFar });
 
     /// <summary>Our own counts of what has come. Null while the answer's wire is unknown.</summary>

@@ -59,7 +59,8 @@ public sealed class HttpAnswers(
         }
     }
 
-    static bool IsAnswer(int status) => status is >= 200 and < 300 or StatusCodes.Status304NotModified;
+    /// <summary>Another status is a refusal or a failure, which costs nothing.</summary>
+    public static bool IsAnswer(int status) => status is >= 200 and < 300 or StatusCodes.Status304NotModified;
 
     async Task FailAsync(ModelCall call, Problem problem)
     {

@@ -86,7 +86,7 @@ public sealed class ReadyRoute(CustomRoute route, RoutePattern pattern, Upstream
         : string.Equals(asked, wanted, StringComparison.OrdinalIgnoreCase);
 
     /// <summary>Tokens that a provider counts apart cost the same.</summary>
-    static Prices PricesOf(CustomRoute route)
+    public static Prices PricesOf(CustomRoute route)
     {
         var each = route.Price ?? new Rate(0);
         return route.Unit == CustomRoute.Tokens ? new() { Input = each, Output = each } : new() { PerRequest = each };

@@ -18,6 +18,7 @@ public static class Management
         ("/v1/audit", ServiceCall.Sessions),
         ("/v1/projects/{**rest}", ServiceCall.Sessions),
         ("/v1/branding", ServiceCall.Sessions),
+        ("/v1/telegram-bots/{**rest}", ServiceCall.Sessions),
         ("/v1/providers/{**rest}", ServiceCall.Sessions),
         ("/v1/query-types/{**rest}", ServiceCall.Sessions),
         // GET is also the inference wire's: Models.cs.

@@ -14,7 +14,7 @@ public sealed class ManagementCalls : IDisposable
     /// The headers that services read. No other one is passed on: it might carry a credential, or claim an identity, an address
     /// (<c>X-Forwarded-*</c>) or a trace that somebody will believe.
     /// </summary>
-    static readonly string[] Passed = ["Accept", "Content-Type", "Content-Length", Idempotency.HeaderName, "Stripe-Signature"];
+    static readonly string[] Passed = ["Accept", "Content-Type", "Content-Length", "Origin", Idempotency.HeaderName, "Stripe-Signature"];
 
     static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
 

@@ -26,7 +26,7 @@ public sealed class ModelCall(HttpContext http, string endpoint, LedgerClock clo
     const string QueryTypeHeader = "X-Query-Type";
 
     /// <summary>What was taken of quota and credits.</summary>
-    const string UsedHeader = "X-LLMGateway-Used";
+    public const string UsedHeader = "X-LLMGateway-Used";
 
     readonly long _started = time.GetTimestamp();
     readonly DateTimeOffset _startedAt = clock.Now;
@@ -37,7 +37,7 @@ public sealed class ModelCall(HttpContext http, string endpoint, LedgerClock clo
     IReadOnlyList<Guid> _windows = [];
 
     public HttpContext Http => http;
-    public Guid Id { get; } = Ids.New(clock.Now);
+    public Guid Id { get; init; } = Ids.New(clock.Now);
     public Caller Caller { get; set; } = null!;
     public Route Route { get; set; } = null!;
     public Hold? Hold { get; set; }
@@ -189,6 +189,19 @@ public sealed class ModelCall(HttpContext http, string endpoint, LedgerClock clo
         var (settlement, paid, _) = Settle(outcome, status, metered, reason, used);
         TellUsed(used);
         return (SettlementRecord.Encode(settlement, Spans.ContextOf(http)).ToArray(), new(paid));
+    }
+
+    /// <summary>
+    /// Ends a request whose settlement the ledger was sent, so that none is spooled. What it used of its hold is not free again, also where
+    /// the ledger's answer was lost: then it is free when the lease ends.
+    /// </summary>
+    public void EndSent(RequestOutcome outcome, int status, MeterReading metered)
+    {
+        Span<long> used = stackalloc long[LeaseRequest.MaxLines];
+        _ = Settle(outcome, status, metered, null, used);
+        Ended = true;
+        Hold?.Settle(used);
+        Hold?.Delivered();
     }
 
     /// <summary>

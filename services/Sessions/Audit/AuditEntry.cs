@@ -24,12 +24,16 @@ public sealed class AuditEntry
 }
 
 /// <summary>
-/// Who changes something here: a credential or a member by its id, <see cref="Seed"/> or <see cref="ServiceCall.Operator"/>.
+/// Who changes something here: a credential or a member by its id, <see cref="Seed"/>, <see cref="Telegram"/> or
+/// <see cref="ServiceCall.Operator"/>.
 /// </summary>
 /// <param name="At">When.</param>
 public sealed record Author(string Actor, string? RequestId, DateTimeOffset At)
 {
     public const string Seed = "seed";
+
+    /// <summary>A Mini App that has made its customer.</summary>
+    public const string Telegram = "telegram";
 
     const string InLedger = "secret-key:";
 

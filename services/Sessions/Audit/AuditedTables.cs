@@ -87,6 +87,9 @@ public static class AuditedTables
         [typeof(ProviderKey)] = OfProject<ProviderKey>(
             "provider_key", key => $"providers/{key.ProviderId}/keys/{key.Position}", key => key.ProjectId, ["Weight"],
             ["ProjectId", "ProviderId", "Position"], hidden: ["SealedSecret"]),
+        [typeof(TelegramBot)] = OfProject<TelegramBot>(
+            "telegram_bot", bot => $"telegram-bots/{bot.Id}", bot => bot.ProjectId, ["MaxAgeSeconds", "MintWindowSeconds", "TtlSeconds"],
+            ["ProjectId", "Id"], hidden: ["SealedToken"]),
         [typeof(ProjectRoute)] = OfProject<ProjectRoute>(
             "route", route => $"routes/{route.Id}", route => route.ProjectId, ["Definition"], ["ProjectId", "Id", "PublicHost"]),
         [typeof(Model)] = OfProject<Model>(

@@ -1,7 +1,6 @@
 using System.Text.Json;
 using System.Text.RegularExpressions;
 using LlmGateway.Contracts;
-using LlmGateway.Contracts.Expressions;
 using LlmGateway.ServiceDefaults;
 
 namespace LlmGateway.Sessions;
@@ -18,7 +17,6 @@ public static partial class RouteRules
     const int MaxMethods = 16, MaxHeaders = 16, MaxPriority = 1000, MaxValue = 4096;
 
     static readonly string[] Matches = [RoutePattern.Exact, RoutePattern.Prefix, RoutePattern.Pattern];
-    static readonly string[] Units = [CustomRoute.Requests, CustomRoute.Tokens];
 
     /// <summary>Headers of a connection, and those that say who calls, which only the gateway may.</summary>
     static readonly HashSet<string> OurHeaders = new(StringComparer.OrdinalIgnoreCase)
@@ -71,7 +69,7 @@ public static partial class RouteRules
             .. Must(route.Priority is >= -MaxPriority and <= MaxPriority, $"{path}.priority",
                 $"must be from {-MaxPriority} to {MaxPriority}"),
             .. Rewrite(route.Rewrite, pattern, $"{path}.rewrite"),
-            .. Metering(route, path),
+            .. MeteringRules.Errors(route, path),
             .. Changes(route.Request, $"{path}.request", name => !IsOurs(name)),
             .. Changes(route.Response, $"{path}.response", name => !IsOurs(name) && AnswerHeaders.MayBeSaid(name)),
             .. Length(route, path),
@@ -172,29 +170,6 @@ public static partial class RouteRules
             .. Must(unknown is null, path, $"has the name '{unknown}', which the path does not have"),
             .. Must(plain.Length == 0 || RoutePattern.TryRead(RoutePattern.Exact, plain, out _, out _), path,
                 "must be a plain path that begins with a slash"),
-        ];
-    }
-
-    static IEnumerable<string> Metering(CustomRoute route, string path)
-    {
-        if (!MeteringExpression.TryParse(route.Meter, out var expression, out var error))
-            return [$"{path}.meter: {error}"];
-        return
-        [
-            .. Must(Units.Contains(route.Unit), $"{path}.unit", $"must be one of {string.Join(", ", Units)}"),
-            .. Must(
-                route.MaxUnits is not null || expression.Constant is not null
-                    || (route.Price is null && route.Unit != CustomRoute.Tokens),
-                $"{path}.maxUnits",
-                "is required beside a price and of tokens: how many units an answer is worth is known only afterwards, and held before"),
-            .. Must(route.MaxUnits is null or (> 0 and <= CustomRoute.MostUnits), $"{path}.maxUnits",
-                $"must be from 1 to {CustomRoute.MostUnits}"),
-            .. Must(
-                route.FallbackUnits is null || (route.FallbackUnits >= 1 && !(route.FallbackUnits > route.Bound(expression.Constant))),
-                $"{path}.fallbackUnits",
-                "must be from 1 to maxUnits"),
-            .. Must(route.FallbackUnits is null || route.Unit != CustomRoute.Tokens, $"{path}.fallbackUnits",
-                "is not used for tokens, which are counted when the expression fails"),
         ];
     }
 

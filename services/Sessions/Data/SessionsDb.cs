@@ -35,6 +35,7 @@ public sealed class SessionsDb(DbContextOptions<SessionsDb> options) : DbContext
     public DbSet<CustomerPlan> CustomerPlans => Set<CustomerPlan>();
     public DbSet<CustomerCredits> CustomerCredits => Set<CustomerCredits>();
     public DbSet<Provider> Providers => Set<Provider>();
+    public DbSet<TelegramBot> TelegramBots => Set<TelegramBot>();
     public DbSet<ProjectRoute> ProjectRoutes => Set<ProjectRoute>();
     public DbSet<Model> Models => Set<Model>();
     public DbSet<PriceVersion> PriceVersions => Set<PriceVersion>();
@@ -63,6 +64,8 @@ public sealed class SessionsDb(DbContextOptions<SessionsDb> options) : DbContext
             .HasMany(provider => provider.Keys)
             .WithOne()
             .HasForeignKey(key => new { key.ProjectId, key.ProviderId });
+        modelBuilder.Entity<TelegramBot>().HasKey(bot => new { bot.ProjectId, bot.Id });
+        modelBuilder.Entity<TelegramBot>().HasOne<Project>().WithMany().HasForeignKey(bot => bot.ProjectId);
         modelBuilder.Entity<ProjectRoute>().HasKey(route => new { route.ProjectId, route.Id });
         modelBuilder.Entity<ProjectRoute>().HasOne<Project>().WithMany().HasForeignKey(route => route.ProjectId);
         modelBuilder.Entity<Model>().HasKey(model => new { model.ProjectId, model.Id });
@@ -258,4 +261,7 @@ public sealed class SessionsDb(DbContextOptions<SessionsDb> options) : DbContext
 
     [DbContext(typeof(SessionsDb)), Migration("0040_subscriptions")]
     sealed class Subscriptions0040 : SqlMigration;
+
+    [DbContext(typeof(SessionsDb)), Migration("0045_telegram")]
+    sealed class Telegram0045 : SqlMigration;
 }

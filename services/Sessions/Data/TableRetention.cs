@@ -23,6 +23,8 @@ public static class TableRetention
             "providers forget a batch's results after 30 days; a file stays until it is deleted"),
         Deleted("kept_response", "expires_at < now()", "nobody is given it from then on"),
         Deleted("kept_response_count", "level = 0 and rows = 0", "a customer of whom nothing is kept counts as one without a row"),
+        Deleted(
+            "telegram_mint", "minted_at < now() - interval '2 days'", "no window in which a launch counts once is longer than a day"),
         Deleted("customer_key", "revoked_at < now() - interval '365 days'", "a revoked key is shown for a year"),
         Deleted("retired_secret", "expires_at < now() - interval '365 days'", "as a revoked key"),
         Deleted(
@@ -46,6 +48,7 @@ public static class TableRetention
         Kept("provider", "configuration"),
         Kept("project_route", "configuration"),
         Kept("provider_key", "configuration"),
+        Kept("telegram_bot", "configuration"),
         Kept("model", "configuration"),
         Kept("model_provider", "configuration"),
         Kept("price_version", "usage records refer to prices for ever"),

@@ -307,6 +307,20 @@ public sealed class ProviderKey
     public required int Weight { get; set; }
 }
 
+/// <summary>A Telegram bot, whose Mini App gets sessions by what Telegram has signed for it.</summary>
+public sealed class TelegramBot
+{
+    public required Guid ProjectId { get; init; }
+    public required string Id { get; init; }
+    /// <summary>Sealed for <see cref="TelegramBotWriter.SecretOwner"/>.</summary>
+    public required string SealedToken { get; set; }
+    public required int MaxAgeSeconds { get; set; }
+    /// <summary>In so many seconds the same launch makes one session.</summary>
+    public required int MintWindowSeconds { get; set; }
+    /// <summary>The lifetime of its sessions' tokens.</summary>
+    public required int TtlSeconds { get; set; }
+}
+
 /// <summary>A route of a project's own.</summary>
 public sealed class ProjectRoute
 {

@@ -79,7 +79,8 @@ public static class ReadCredential
     /// Most customers have no limits, no plan and no call credits, and most credentials no limit of their own. Then their registers say
     /// everything.
     /// </summary>
-    static async Task AddClaimsAsync(Dictionary<string, Credential> known, SessionsDb db, DateTimeOffset now, CancellationToken token)
+    public static async Task AddClaimsAsync(
+        Dictionary<string, Credential> known, SessionsDb db, DateTimeOffset now, CancellationToken token)
     {
         var customers = known.Values.Select(credential => credential.Customer).OfType<Guid>().Distinct().ToArray();
         var limits = (await db.Limits.AsNoTracking().Include(limit => limit.Raises)
@@ -141,7 +142,8 @@ public static class ReadCredential
             yield return new(AccountKind.Wallet, Unit.Usd, null, wallet, null, overage);
     }
 
-    static Credential Read(NpgsqlDataReader row, DateTimeOffset now)
+    /// <summary>A row with the columns of <see cref="Query"/>.</summary>
+    public static Credential Read(NpgsqlDataReader row, DateTimeOffset now)
     {
         var expiresAt = Value<DateTimeOffset>(row, 5);
         CustomerStatus? status = row.IsDBNull(11) ? null : Enum.Parse<CustomerStatus>(row.GetString(11));

@@ -37,7 +37,7 @@ public static class PutProject
     {
         foreach (var (list, name) in ((object?, string)[])[(seed.SecretKeys, "secretKeys"), (seed.Providers, "providers"),
             (seed.Models, "models"), (seed.Customers, "customers"), (seed.Routes, "routes"), (seed.Plans, "plans"),
-            (seed.Webhooks, "webhooks")])
+            (seed.Webhooks, "webhooks"), (seed.TelegramBots, "telegramBots")])
             if (list is not null)
                 throw Fields.Invalid(name, "is not a member that this call has");
     }

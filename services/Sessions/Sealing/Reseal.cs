@@ -26,7 +26,10 @@ public static class Reseal
     static async Task<IResult> HandleAsync(
         HttpContext http, NpgsqlDataSource database, Envelope envelope, CredentialSeal seal, KeyCheck check, CancellationToken token)
     {
-        var report = await ResealSecretsAsync(database, envelope, token);
+        var report = await ResealSecretsAsync(
+            new(0, 0, 0), "provider_key", "sealed_secret", "provider_id", ProviderConnection.SecretOwner, database, envelope, token);
+        report = await ResealSecretsAsync(
+            report, "telegram_bot", "sealed_token", "id", TelegramBotWriter.SecretOwner, database, envelope, token);
         report = await ResealSeedsAsync(report, database, envelope, token);
         var everything = seal.HasOtherPeppers || await check.HasOldHashesAsync(token);
         foreach (var table in (string[])["secret_key", "customer_key", "retired_secret", "session", "member_token"])
@@ -37,35 +40,38 @@ public static class Reseal
 
     static IEnumerable<string> Lines(Report report)
     {
-        yield return $"{report.Secrets} secrets of providers and {report.Credentials} credentials were brought under the first keys.";
+        yield return $"{report.Secrets} secrets of providers and bots and {report.Credentials} credentials were brought under the first "
+            + "keys.";
         yield return "Accepted master keys and peppers are not needed any more.";
         if (report.Unreadable > 0)
             yield return $"{report.Unreadable} open with no key that is configured, and stay as they are.";
     }
 
     /// <summary>Sealed texts differ from each other, so they also say where a round has ended.</summary>
-    static async Task<Report> ResealSecretsAsync(NpgsqlDataSource database, Envelope envelope, CancellationToken token)
+    static async Task<Report> ResealSecretsAsync(
+        Report report, string table, string secretColumn, string idColumn, Func<Guid, string, string> ownerOf, NpgsqlDataSource database,
+        Envelope envelope, CancellationToken token)
     {
-        var (report, last) = (new Report(0, 0, 0), "");
+        var last = "";
         await Rounds.UntilNotFullAsync(AtOnce, async () =>
         {
             var (found, was, now) = (0, new List<string>(), new List<string>());
-            await using (var query = database.Sql("""
-                select sealed_secret, project_id, provider_id from provider_key
-                where sealed_secret collate "C" > $1 and not starts_with(sealed_secret, $2) order by sealed_secret collate "C" limit $3
+            await using (var query = database.Sql($"""
+                select {secretColumn}, project_id, {idColumn} from {table}
+                where {secretColumn} collate "C" > $1 and not starts_with({secretColumn}, $2) order by {secretColumn} collate "C" limit $3
                 """, last, envelope.CurrentMark, AtOnce))
             await using (var rows = await query.ExecuteReaderAsync(token))
                 for (; await rows.ReadAsync(token); found++)
                 {
                     last = rows.GetString(0);
-                    var owner = ProviderConnection.SecretOwner(rows.GetGuid(1), rows.GetString(2));
+                    var owner = ownerOf(rows.GetGuid(1), rows.GetString(2));
                     if (envelope.TryOpen(last, owner) is not { } secret)
                         continue;
                     was.Add(last);
                     now.Add(envelope.Seal(secret, owner));
                 }
-            await using var update = database.Sql("""
-                update provider_key set sealed_secret = new.now from unnest($1, $2) new (was, now) where sealed_secret = new.was
+            await using var update = database.Sql($"""
+                update {table} set {secretColumn} = new.now from unnest($1, $2) new (was, now) where {secretColumn} = new.was
                 """, was, now);
             report = report.Plus(secrets: await update.ExecuteNonQueryAsync(token), unreadable: found - was.Count);
             return found;

@@ -22,6 +22,7 @@ public static partial class SeedDescription
         var models = await ListModels.Of(db, project.Id).ToListAsync(token);
         var prices = ReadProject.ByOffer(await db.CurrentPricesAsync([project.Id], token));
         var plans = await db.Plans.Where(plan => plan.ProjectId == project.Id).OrderBy(plan => plan.Id).ToListAsync(token);
+        var bots = await ListTelegramBots.Of(db, project.Id).ToListAsync(token);
         var routes = await db.ProjectRoutes.Where(route => route.ProjectId == project.Id).OrderBy(route => route.Id).ToListAsync(token);
         var names = Distinct(keys.Select(key => key.Name));
         var described = Of(ProjectWriter.Describe(project) with
@@ -31,8 +32,9 @@ public static partial class SeedDescription
             Models = models.ConvertAll(model => ModelWriter.Describe(model, prices)),
             Routes = routes.ConvertAll(RouteWriter.Read),
             Plans = plans.ConvertAll(PlanWriter.Describe),
+            TelegramBots = bots.ConvertAll(TelegramBotWriter.Describe),
         });
-        PutVariables(described["providers"]!.AsArray());
+        PutVariables(described["providers"]!.AsArray(), described["telegramBots"]!.AsArray());
         return described;
     }
 
@@ -64,21 +66,28 @@ public static partial class SeedDescription
         });
     }
 
-    /// <summary>A variable for each secret: <c>${PROVIDER_OPENAI_KEY}</c>, with numbers where there are several.</summary>
-    static void PutVariables(JsonArray providers)
+    /// <summary>
+    /// A variable for each secret: <c>${PROVIDER_OPENAI_KEY}</c>, with numbers where there are several, <c>${TELEGRAM_SHOP_TOKEN}</c>.
+    /// </summary>
+    static void PutVariables(JsonArray providers, JsonArray bots)
     {
         var taken = new HashSet<string>(StringComparer.Ordinal);
         foreach (var provider in providers)
         {
             if ((string?)provider!["auth"]!["type"] == "none")
                 continue;
-            var name = $"PROVIDER_{NotOfNames.Replace(((string)provider["id"]!).ToUpperInvariant(), "_")}_KEY";
+            var name = $"PROVIDER_{NameOf(provider)}_KEY";
             if (provider["keys"] is not JsonArray keys)
                 provider["auth"]!["value"] = Variable(name);
             else
                 foreach (var (i, key) in keys.Index())
                     key!["value"] = Variable($"{name}_{i + 1}");
         }
+
+        foreach (var bot in bots)
+            bot!["token"] = Variable($"TELEGRAM_{NameOf(bot!)}_TOKEN");
+
+        static string NameOf(JsonNode part) => NotOfNames.Replace(((string)part["id"]!).ToUpperInvariant(), "_");
 
         string Variable(string name)
         {

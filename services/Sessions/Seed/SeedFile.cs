@@ -35,6 +35,7 @@ public sealed record SeedProject(string Name)
     public IReadOnlyList<SeedProvider>? Providers { get; init; }
     public IReadOnlyList<SeedModel>? Models { get; init; }
     public IReadOnlyList<SeedCustomer>? Customers { get; init; }
+    public IReadOnlyList<SeedTelegramBot>? TelegramBots { get; init; }
     public IReadOnlyList<CustomRoute>? Routes { get; init; }
     public IReadOnlyList<SeedPlan>? Plans { get; init; }
     public IReadOnlyList<Unsupported>? Webhooks { get; init; }
@@ -116,6 +117,16 @@ public sealed record SeedProvider(string Id, string Wire, string BaseUrl)
 /// <param name="Name">Header or query parameter, for the types that need one.</param>
 /// <param name="Value">The secret. For <c>basic</c> it is user and password with a colon between.</param>
 public sealed record SeedAuth(string? Type = null, string? Name = null, string? Value = null);
+
+/// <summary>A Telegram bot whose Mini App gets sessions, which is written whole.</summary>
+/// <param name="Token">As Telegram has told it. Null only where secrets are not shown.</param>
+public sealed record SeedTelegramBot(string Id, string? Token = null)
+{
+    /// <summary>Telegram's apps keep launch data, and an app that is loaded again has the same for a day.</summary>
+    public int MaxAgeSeconds { get; init; } = 24 * 60 * 60;
+    public int MintWindowSeconds { get; init; } = 60;
+    public int TtlSeconds { get; init; } = MintSession.DefaultTtlSeconds;
+}
 
 /// <param name="Value">As in <see cref="SeedAuth"/>. Null only where secrets are not shown.</param>
 /// <param name="Weight">Its share of the calls, against the weights of the other keys.</param>

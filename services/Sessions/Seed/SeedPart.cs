@@ -8,8 +8,8 @@ using Microsoft.EntityFrameworkCore;
 namespace LlmGateway.Sessions;
 
 /// <summary>
-/// A part of a seed file as the body of a call, and as its answer: a project's settings, a provider, a model, a plan, a route. The rules
-/// and the writers are those of files; a mistake is named by its path in the body.
+/// A part of a seed file as the body of a call, and as its answer: a project's settings, a provider, a model, a plan, a route, a bot. The
+/// rules and the writers are those of files; a mistake is named by its path in the body.
 /// </summary>
 public static class SeedPart
 {
@@ -30,7 +30,8 @@ public static class SeedPart
         DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
     };
 
-    static bool IsNamed(Type type) => type == typeof(SeedProvider) || type == typeof(SeedModel) || type == typeof(SeedPlan);
+    static bool IsNamed(Type type) =>
+        type == typeof(SeedProvider) || type == typeof(SeedModel) || type == typeof(SeedPlan) || type == typeof(SeedTelegramBot);
 
     /// <summary>Throws a 400 that names the field. Nothing is taken from the environment: it is the operator's.</summary>
     public static async Task<T> ReadAsync<T>(HttpContext http)

@@ -26,7 +26,7 @@ public static partial class SeedRules
     [GeneratedRegex("^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
     private static partial Regex PlainId { get; }
 
-    [GeneratedRegex(@"^[a-z][a-z0-9+.-]*://[a-z0-9._\-\[\]:]+$")]
+    [GeneratedRegex(@"^[a-z][a-z0-9+.-]*://[a-z0-9._\-\[\]:]+\z")]
     private static partial Regex Origin { get; }
 
     [GeneratedRegex("^#[0-9a-f]{6}$")]
@@ -72,6 +72,7 @@ public static partial class SeedRules
             .. Duplicates(project.Routes, $"{path}.routes", route => route.Id, "id"),
             .. Each(project.Plans, $"{path}.plans", Plan),
             .. Duplicates(project.Plans, $"{path}.plans", plan => plan.Id, "id"),
+            .. TelegramBots(project.TelegramBots, $"{path}.telegramBots"),
             .. Each(project.Customers, $"{path}.customers", Customer),
             .. Duplicates(project.Customers, $"{path}.customers", customer => customer.ExternalId, "externalId"),
         ];
@@ -91,9 +92,7 @@ public static partial class SeedRules
         .. project.Branding is { } branding ? Branding(branding, $"{path}.branding") : [],
         .. Must(project.AllowedOrigins is not { Count: > MaxOrigins }, $"{path}.allowedOrigins", $"may have at most {MaxOrigins} origins"),
         .. Each(project.AllowedOrigins, $"{path}.allowedOrigins", (origin, at) => Must(
-            origin.Length <= MaxOrigin && Origin.IsMatch(origin),
-            at,
-            "must be an exact origin in lower case, such as https://app.example.com, without path")),
+            OriginMistake(origin) is null, at, OriginMistake(origin) ?? "")),
     ];
 
     public static IEnumerable<string> Branding(Branding branding, string path) =>
@@ -230,7 +229,7 @@ public static partial class SeedRules
 
     static string NotThere(string? provider) => $"names '{provider}', which is not among the project's providers";
 
-    static IEnumerable<string> Prices(Prices? prices, string path) =>
+    public static IEnumerable<string> Prices(Prices? prices, string path) =>
     [
         .. Form(prices, path),
         .. prices is null ? [] : PriceBounds.Outside(prices, path).Select(outside => $"{outside} {PriceBounds.Rule}"),

@@ -93,6 +93,9 @@ public sealed class SeedWriter(
         var providers = await ProviderWriter.ReadAsync(db, envelope, project.Id, token);
         foreach (var provider in seed.Providers ?? [])
             providers.Write(provider, tenant: false);
+        var bots = await TelegramBotWriter.ReadAsync(db, envelope, project.Id, token);
+        foreach (var bot in seed.TelegramBots ?? [])
+            bots.Write(bot);
         // A price that a call has set while this waited is older than the file's.
         var models = await ModelWriter.ReadAsync(db, project.Id, seed.Models ?? [], providers.All, time.GetUtcNow(), token);
         foreach (var (i, model) in (seed.Models ?? []).Index())

@@ -200,6 +200,7 @@ public static class BookStore
         UsageRows.AddStale(batch, book);
         WindowRows.AddTo(batch, book);
         EndedCalls.AddTo(batch, book);
+        BookEvent.AddTo(batch, book);
         Corrections.AddTo(batch, book.Corrections, book.BookedAt);
         Entries.AddTo(batch, book.Entries, book.BookedAt);
         LotRows.AddTo(batch, book);

@@ -85,6 +85,68 @@ public sealed class CorsTests
         Assert.Equal(1_000_000_000, await user.BalanceAsync());
     }
 
+    /// <summary>Each is another origin than the one that is allowed, however much it looks like that.</summary>
+    [Theory]
+    [InlineData("https://app.example.com.evil.com")]
+    [InlineData("https://app.example.com.")]
+    [InlineData("https://app.example.com:443")]
+    [InlineData("https://app.example.com:8443")]
+    [InlineData("https://app.example.com/")]
+    [InlineData("http://app.example.com")]
+    [InlineData("HTTPS://app.example.com")]
+    [InlineData("https://xapp.example.com")]
+    [InlineData("https://app-example.com")]
+    [InlineData("https://xn--pp-2na.example.com")]
+    [InlineData("chrome-extension://abcdefghijklmnopabcdefghijklmnoo")]
+    [InlineData("chrome-extension://ABCDEFGHIJKLMNOPABCDEFGHIJKLMNOP")]
+    [InlineData("chrome-extension://*")]
+    [InlineData("moz-extension://0b7f3a52-1c9d-4b3e-9a77-2f6d1c8e5a10")]
+    [InlineData("capacitor://localhost")]
+    [InlineData("tauri://localhost")]
+    [InlineData("file://")]
+    [InlineData("null")]
+    [InlineData("*")]
+    public async Task A_page_that_looks_like_an_allowed_one_reads_nothing(string origin)
+    {
+        var user = await Backend.App.NewUserAsync();
+
+        Reply[] replies =
+        [
+            await PreflightAsync(Chat.Path, "POST", origin), await AskAsync(user.Token, origin), await StreamAsync(user.Token, origin),
+            await Gateway.SendAsync("GET", "/v1/wallet/balance", user.Token, headers: [("Origin", origin)]),
+        ];
+
+        Assert.All(replies, reply => Assert.Equal(
+            (403, "origin_not_allowed", null), (reply.Status, reply.Code, reply["Access-Control-Allow-Origin"])));
+        Assert.All(replies, reply => Assert.Contains("Origin", reply["Vary"]));
+        Assert.Equal(1_000_000_000, await user.BalanceAsync());
+    }
+
+    [Theory]
+    [InlineData(Allowed), InlineData(Extension)]
+    public async Task A_page_of_an_allowed_origin_reads_every_kind_of_answer(string origin)
+    {
+        var (user, poor) = (await Backend.App.NewUserAsync(), await Backend.App.NewUserAsync(null));
+
+        (int Status, Reply Reply)[] answers =
+        [
+            (200, await Gateway.SendAsync("GET", "/v1/wallet/balance", user.Token, headers: [("Origin", origin)])),
+            (200, await StreamAsync(user.Token, origin)), (402, await AskAsync(poor.Token, origin)),
+            (401, await AskAsync("es_nobodys", origin)),
+            (404, await Gateway.SendAsync("GET", "/v1/no-such", headers: [("Origin", origin)])),
+            (400, await Gateway.SendAsync("POST", Chat.Path, user.Token, "no JSON", headers: [("Origin", origin)])),
+            (502, await Gateway.SendAsync(
+                "POST", Chat.Path, user.Token, Chat.Body("unreachable", Price.Question), headers: [("Origin", origin)])),
+        ];
+
+        Assert.All(answers, answer => Assert.Equal(
+            (answer.Status, origin), (answer.Reply.Status, answer.Reply["Access-Control-Allow-Origin"])));
+        Assert.All(answers, answer => Assert.Contains("Origin", answer.Reply["Vary"]));
+    }
+
+    static Task<Reply> StreamAsync(string credential, string origin) => Gateway.SendAsync(
+        "POST", Chat.Path, credential, Chat.Body("small", Price.Question, "\"stream\":true"), headers: [("Origin", origin)]);
+
     [Fact]
     public async Task Management_answers_are_readable_by_pages_that_hold_a_session()
     {

@@ -11,6 +11,7 @@ public sealed class AuditedRoutesTests
     static readonly Dictionary<string, string> Not = new(StringComparer.Ordinal)
     {
         ["POST /v1/sessions/refresh"] = "an end user's visit",
+        ["POST /v1/sessions/telegram"] = "an end user's visit; of the customer that it makes: TelegramTests.cs",
         ["DELETE /v1/sessions/{id}"] = "an end user's visit",
         ["POST /v1/customers/{id}/balances"] = "the ledger says who gave and took credits",
         ["POST /v1/wallets/{id}/credit"] = "the ledger says who moved money",
@@ -30,6 +31,9 @@ public sealed class AuditedRoutesTests
         ["POST /v1/webhooks/{id}/deliveries/{deliveryId}/retry"] = "sends something again; the list of deliveries has it",
         ["POST /v1/webhooks/{id}/replay"] = "sends something again; the list of deliveries has it",
         ["POST /v1/providers/{id}/test"] = "asks a provider, and changes nothing",
+        ["POST /v1/expressions/dry-run"] = "says what an answer would be worth, and changes nothing",
+        ["POST /v1/models/preview"] = "says what prices would cost, and changes nothing",
+        ["POST /v1/meter"] = "the usage log says who has told what, and the ledger what it cost",
         ["POST /v1/members/me/tokens"] = "a member's own, and no key's: MemberTests.cs",
         ["DELETE /v1/members/me/tokens"] = "a member's own, and no key's: MemberTests.cs",
     };
@@ -63,6 +67,8 @@ public sealed class AuditedRoutesTests
         new("DELETE /v1/plans/{id}", "", "plan.deleted"),
         new("PUT /v1/subscriptions/{id}", $$"""{"plan":"{{Large}}"}""", "subscription.plan_asked"),
         new("DELETE /v1/subscriptions/{id}", "", "subscription.end_asked"),
+        new("PUT /v1/telegram-bots/{id}", TelegramTests.Bot("1"), "telegram_bot.created"),
+        new("DELETE /v1/telegram-bots/{id}", "", "telegram_bot.deleted"),
         new("POST /v1/secret-keys", """{"name":"other"}""", "secret_key.created", "/v1/secret-keys/"),
         new("DELETE /v1/secret-keys/{id}", "", "secret_key.revoked"),
         new("POST /v1/members", """{"email":"ada@example.com","role":"member"}""", "member.created", "/v1/members/"),
@@ -154,6 +160,7 @@ public sealed class AuditedRoutesTests
             ["/v1/wallets/"] = card.User.WalletId,
             ["/v1/projects/"] = (await App.GetAsync("/v1/projects")).MustBe(200).Json.Items("projects").Single().Text("id"),
             ["/v1/providers/"] = "audited", ["/v1/models/"] = "audited", ["/v1/routes/"] = "audited", ["/v1/plans/"] = "audited",
+            ["/v1/telegram-bots/"] = "audited",
             ["limitId"] = "daily",
         };
     }

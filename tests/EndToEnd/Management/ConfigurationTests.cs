@@ -320,6 +320,8 @@ public sealed class ConfigurationTests
     [InlineData("PUT", "/v1/routes/mine", """{"path":"/mine","provider":"sandbox"}""")]
     [InlineData("DELETE", "/v1/routes/mine", null)]
     [InlineData("PUT", "/v1/plans/mine", """{"name":"Mine","price":"0"}""")]
+    [InlineData("PUT", "/v1/telegram-bots/mine", """{"token":"1:AAxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"}""")]
+    [InlineData("DELETE", "/v1/telegram-bots/mine", null)]
     [InlineData("GET", "/v1/seed", null)]
     public async Task A_test_key_changes_nothing_of_a_live_project(string method, string path, string? body) =>
         (await Gateway.SendAsync(method, path, Backend.ManagedTest.Key, body)).MustBeProblem(403, "live_key_needed");
@@ -340,6 +342,10 @@ public sealed class ConfigurationTests
     [InlineData("models/x", """{"provider":"sandbox","prices":{"input":"-1"}}""", "prices.input", "must not be negative")]
     [InlineData("models/x", """{"provider":"sandbox","prices":{"input":"0.00000015"}}""", "prices.input", "")]
     [InlineData("models/x", """{"provider":"sandbox","upstreamModel":"nobodys"}""", "contextTokens", "the catalogue does not know")]
+    [InlineData("telegram-bots/x", "{}", "token", "is required")]
+    [InlineData("telegram-bots/x", """{"token":"${HOME}"}""", "token", "must be a bot's token")]
+    [InlineData("telegram-bots/x", """{"token":"1:AAxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx","maxAgeSeconds":59}""", "maxAgeSeconds",
+        "must be from 60 to 604800")]
     [InlineData("routes/x", """{"path":"weather","provider":"sandbox"}""", "path", "must begin with a slash")]
     [InlineData("routes/x", """{"path":"/v1/chat/completions","provider":"sandbox"}""", "path", "is one that the gateway serves itself")]
     [InlineData("routes/x", """{"path":"/x","provider":"nobody"}""", "provider", "names 'nobody'")]

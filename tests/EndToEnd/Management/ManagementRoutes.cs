@@ -11,7 +11,8 @@ static partial class ManagementRoutes
         .. ((ServiceDefaults.RouteCallers[])
             [Sessions.Routes.Callers, Wallet.Routes.Callers, Billing.Routes.Callers, Webhooks.Routes.Callers])
         .SelectMany(table => table.Keys).Where(route => route.Contains(" /v1/", StringComparison.Ordinal)),
-        "POST /v1/providers/{id}/test", // the edge's own
+        // The edge's own.
+        "POST /v1/providers/{id}/test", "POST /v1/expressions/dry-run", "POST /v1/meter",
     ];
 
     /// <summary>A call of the route.</summary>

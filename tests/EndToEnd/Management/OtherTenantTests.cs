@@ -38,11 +38,12 @@ public sealed class OtherTenantTests
 
     /// <summary>Named by the project that has them: the same name in another one is another thing.</summary>
     static readonly string[] Named =
-        ["PUT /v1/providers/{id}", "PUT /v1/models/{id}", "PUT /v1/routes/{id}", "PUT /v1/plans/{id}"];
+        ["PUT /v1/providers/{id}", "PUT /v1/models/{id}", "PUT /v1/routes/{id}", "PUT /v1/plans/{id}", "PUT /v1/telegram-bots/{id}"];
 
     static IEnumerable<string> Routes => ManagementRoutes.All.Where(route => route.Contains('{')).Except(Named);
 
-    static readonly string[] Configuration = ["projects", "providers", "models", "routes", "plans", "query-types", "members"];
+    static readonly string[] Configuration =
+        ["projects", "providers", "models", "routes", "plans", "query-types", "members", "telegram-bots"];
 
     /// <summary>The test world has the project's configuration in common with the live one.</summary>
     static bool IsOfOneWorld(string route) => !Configuration.Any(name => route.Contains($"/v1/{name}/", StringComparison.Ordinal));
@@ -110,7 +111,8 @@ public sealed class OtherTenantTests
             {"customer":"{{world["/v1/customers/"]}}","plan":"{{name}}",
              "successUrl":"https://example.com","cancelUrl":"https://example.com"}
             """)).MustBe(200).Json.Text("subscriptionId");
-        foreach (var kind in (string[])["providers", "models", "routes", "plans"])
+        (await Owner.PutAsync($"/v1/telegram-bots/{name}", TelegramTests.Bot("1"))).MustBe(200);
+        foreach (var kind in (string[])["providers", "models", "routes", "plans", "telegram-bots"])
             world[$"/v1/{kind}/"] = name;
         world["type"] = name;
         world["/v1/projects/"] = (await Owner.GetAsync("/v1/projects")).MustBe(200).Json.Items("projects").Single().Text("id");

@@ -103,6 +103,7 @@ public sealed partial class SeedExportTests
             {"name":"All","price":"0.5","tokens":9,"tokensPerMinute":3,"overagePerToken":"0.1","trialDays":2,"lastTerm":"full",
              "stripePrice":"p","graceDays":5,"overageBy":"subscription"}
             """)).MustBe(200);
+        (await App.PutAsync("/v1/telegram-bots/shop.bot", $$"""{{TelegramTests.Bot("7")[..^1]}},"ttlSeconds":61}""")).MustBe(200);
         (await App.PutAsync("/v1/providers/two.keys", """
             {"wire":"anthropic","baseUrl":"https://api.example.com","keys":[{"value":"a","weight":3},{"value":"b"}],"onAbort":"drain",
              "queryType":"standard"}
@@ -143,11 +144,14 @@ public sealed partial class SeedExportTests
             "$${HOME}", "$$${X}", "n8n (2)", "narrow (2)", "${PROVIDER_TWO_KEYS_KEY_2}", "1.000000001", "2026-01-31T06:00:00",
             "\"of-keys\"", "\"standard\": 0", "\"overagePerToken\": \"0.1\"", "\"perRequest\": \"0.01\"", "usage:read",
             "\"all/of it\"", "$${C}", "$$${E}", "\"price\": \"0.000000000001\"", "\"/free\"", "\"tenant\": true",
+            "${TELEGRAM_SHOP_BOT_TOKEN}", "\"ttlSeconds\": 61",
         ];
     }
 
     static Dictionary<string, string> Variables(string seed) => Variable().Matches(seed)
-        .Select(match => match.Groups[1].Value).Distinct().ToDictionary(name => name, name => $"secret of {name}");
+        .Select(match => match.Groups[1].Value).Distinct().ToDictionary(
+            name => name,
+            name => name.StartsWith("TELEGRAM_", StringComparison.Ordinal) ? TelegramTests.TokenOf("7") : $"secret of {name}");
 
     static async Task<Principal> PrincipalAsync()
     {
@@ -156,6 +160,6 @@ public sealed partial class SeedExportTests
         return new(CredentialKind.SecretKey, Ids.New(), false, Guid.Empty, await Books.ProjectAsync(user), null, null);
     }
 
-    [GeneratedRegex(@"(?<!\$)\$\{(PROVIDER_\w+)\}")]
+    [GeneratedRegex(@"(?<!\$)\$\{((?:PROVIDER|TELEGRAM)_\w+)\}")]
     private static partial Regex Variable();
 }

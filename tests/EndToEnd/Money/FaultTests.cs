@@ -220,6 +220,27 @@ public sealed class FaultTests
         Assert.Equal(Start - row.Charged, await user.BalanceAfterAsync(1));
     }
 
+    /// <summary>Whenever somebody leaves, what it cost is there by the request's id, and nothing is held for it any more.</summary>
+    [Theory]
+    [InlineData(1)]
+    [InlineData(10)]
+    [InlineData(60)]
+    public async Task Who_leaves_after_any_word_pays_for_the_words_before_it_and_can_read_afterwards_what_that_was(int words)
+    {
+        const int most = 500;
+        var user = await Backend.App.NewUserAsync();
+
+        using (var stream = await OpenStream.StartAsync(user.Token, "slow", $"[[tokens:{most}]] one two", $"\"max_tokens\":{most}"))
+            await stream.ReadWordsAsync(words);
+
+        var row = await Books.OnlyUsageAsync(user);
+        Assert.InRange(row.OutputTokens, words, most);
+        Assert.InRange(row.Charged, words * Price.Output, (most * Price.Output) + (100 * Price.Input));
+        var shown = (await Backend.App.GetAsync($"/v1/usage/requests/req_{row.RequestId:N}")).MustBe(200).Json;
+        Assert.Equal(("aborted", Gateway.Usd(row.Charged)), (shown.Text("outcome"), shown.Text("charged")));
+        await Eventually.HoldsAsync(async () => await Books.HeldAsync([user]) == 0, "nothing that is held");
+    }
+
     [Theory]
     [InlineData(true)]
     [InlineData(false)]

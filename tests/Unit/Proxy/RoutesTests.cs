@@ -2,6 +2,8 @@ using System.Text.Json;
 using LlmGateway.Contracts;
 using LlmGateway.Proxy;
 using LlmGateway.Proxy.Batches;
+using LlmGateway.Proxy.Expressions;
+using LlmGateway.Proxy.ExternalUsage;
 using LlmGateway.Proxy.ResponseState;
 using LlmGateway.ServiceDefaults;
 using Microsoft.AspNetCore.Builder;
@@ -32,6 +34,9 @@ public sealed class RoutesTests : IAsyncDisposable
     [
         "POST /v1/messages/count_tokens", "POST /v1/files", "POST /files", "POST /v1/messages/batches/{id}/cancel",
         "POST /v1/batches/{id}/cancel", "POST /batches/{id}/cancel", "POST /v1/providers/{id}/test",
+        "POST /v1/expressions/dry-run",
+        // Paid, and by an id of each event.
+        "POST /v1/meter",
     ];
 
     readonly Credential _user = SessionsInMemory.Credential(new(RequestsPerMinute: 1, TokensPerMinute: null));
@@ -235,7 +240,10 @@ public sealed class RoutesTests : IAsyncDisposable
         builder.Services.AddSingleton(_rates);
         builder.Services.AddSingleton<ManagementCalls>();
         builder.Services.AddSingleton(uses);
+        builder.Services.AddSingleton(new FailedIdentifications(1, new(null), TimeProvider.System));
         builder.Services.AddSingleton(new TestProvider(identity, uses, _rates, null!, TimeProvider.System));
+        builder.Services.AddSingleton(new DryRun(identity, uses, _rates, TimeProvider.System));
+        builder.Services.AddSingleton(new MeterEvents(identity, uses, _rates, null!, null!, null!, new(TimeProvider.System)));
         builder.Services.AddSingleton(new OwnBalance(null!, null!));
         builder.Services.AddSingleton(new OwnCredits(identity, _rates, null!, TimeProvider.System));
         var inference = new Inference(
