@@ -19,11 +19,17 @@ public sealed record CustomRoute(string Path, string Provider)
     /// <summary>The name that raw calls have in the place of a route's, so that no route has it.</summary>
     public const string AnyCall = "*";
 
+    /// <summary>What kind of calls a route takes.</summary>
+    public const string Http = "http", WebSocket = "websocket";
+
     /// <summary>What is counted.</summary>
     public const string Requests = "requests", Tokens = "tokens";
 
     /// <summary>Unique in the project: the route's name in scopes, in limits and in the usage log. The path where none is said.</summary>
     public string Id { get => field ?? Path; init; }
+
+    /// <summary><see cref="Http"/> or <see cref="WebSocket"/>.</summary>
+    public string Kind { get; init; } = Http;
 
     /// <summary><c>exact</c>, <c>prefix</c> or <c>pattern</c>.</summary>
     public string Match { get; init; } = RoutePattern.Exact;

@@ -61,7 +61,8 @@ public sealed class HttpAnswers(
 
     static bool IsAnswer(int status) => status is >= 200 and < 300 or StatusCodes.Status304NotModified;
 
-    async Task FailAsync(ModelCall call, Problem problem)
+    /// <summary>The provider was not reached, or its answer is none. Nobody pays.</summary>
+    public async Task FailAsync(ModelCall call, Problem problem)
     {
         EdgeMetrics.ProviderFailed(call.Route.Upstream.Provider.Wire, problem);
         call.End(publisher, rateLimits, RequestOutcome.Failed, problem.Status, null, problem.Code);
@@ -73,7 +74,7 @@ public sealed class HttpAnswers(
     /// <summary>
     /// The API did not do what it was asked for, and nobody pays. Its words are the caller's, but for those about our account there.
     /// </summary>
-    async Task RefuseAsync(ModelCall call, HttpResponseMessage response, CancellationToken ended)
+    public async Task RefuseAsync(ModelCall call, HttpResponseMessage response, CancellationToken ended)
     {
         var status = (int)response.StatusCode;
         if (status is >= 300 and < 400)

@@ -12,6 +12,9 @@ public sealed record HttpCall(Route Route, string Path, UpperBound Bound)
     /// <summary>Makes the meter of an answer that has begun. Null: it is one call, whatever it says.</summary>
     public Func<HttpBody, HttpResponseMessage, HttpMeter>? Meter { get; init; }
 
+    /// <summary>Makes the meter of a WebSocket that the provider has taken. Null: it is no WebSocket.</summary>
+    public Func<HttpResponseMessage, SocketMeter>? Socket { get; init; }
+
     /// <summary>What the route changes in the request's headers.</summary>
     public MessageChanges? Request { get; init; }
 
@@ -34,16 +37,31 @@ public sealed record HttpCall(Route Route, string Path, UpperBound Bound)
     {
         var request = Route.Upstream.Request(new(http.Request.Method), Path, isOfApi: true);
         request.Content = body.NewContent(moved);
+        SetHeaders(http.Request, request, credential);
+        return request;
+    }
+
+    /// <summary>Asks the provider for a WebSocket.</summary>
+    /// <param name="key">Of the handshake with the provider.</param>
+    public HttpRequestMessage ComposeUpgrade(HttpContext http, string credential, string key)
+    {
+        var request = Route.Upstream.Request(HttpMethod.Get, Path, isOfApi: true);
+        SetHeaders(http.Request, request, credential);
+        SocketHandshake.Ask(http.Request, request, key, credential);
+        return request;
+    }
+
+    void SetHeaders(HttpRequest caller, HttpRequestMessage request, string credential)
+    {
         PassedHeaders.Send(
-            http.Request, request, credential,
+            caller, request, credential,
             [
                 Route.Upstream.AuthenticationHeader ?? "", .. Request?.DeleteHeaders ?? [], .. Request?.SetHeaders?.Keys ?? [],
-                .. NeedsWhole && HttpMethods.IsGet(http.Request.Method) ? ForParts : [],
+                .. NeedsWhole && HttpMethods.IsGet(caller.Method) ? ForParts : [],
             ]);
         foreach (var (name, value) in (Request?.SetHeaders ?? Nothing).Where(header => IsFree(header.Key)).Concat(Identity?.Headers ?? []))
             if (!request.Headers.TryAddWithoutValidation(name, value))
                 request.Content?.Headers.TryAddWithoutValidation(name, value);
-        return request;
     }
 
     /// <summary>Our credential is the provider's to say.</summary>

@@ -8,7 +8,7 @@ namespace LlmGateway.Proxy;
 /// </summary>
 public sealed class HttpCalls(
     Inference inference, BodyBudget bodies, RunningCalls runningCalls, KeyedCalls keyedCalls, RateLimits rateLimits, HttpAnswers answers,
-    LedgerClock clock, TimeProvider time)
+    SocketCalls sockets, LedgerClock clock, TimeProvider time)
 {
     /// <param name="endpoint">The route that the usage record names.</param>
     /// <param name="find">What is called, for a caller who may call it.</param>
@@ -50,6 +50,10 @@ public sealed class HttpCalls(
         if (asked is null)
             return problem;
         call.Route = asked.Route;
+        if (asked.Socket is not null)
+            return key is not null
+                ? SocketCalls.NotRepeated
+                : await sockets.AnswerAsync(call, asked, endpoint, CredentialOf(call.Http.Request));
 
         // :: 3 Read
         using var body = await HttpBody.OpenAsync(

@@ -18,6 +18,7 @@ public static partial class RouteRules
     const int MaxMethods = 16, MaxHeaders = 16, MaxPriority = 1000, MaxValue = 4096;
 
     static readonly string[] Matches = [RoutePattern.Exact, RoutePattern.Prefix, RoutePattern.Pattern];
+    static readonly string[] Kinds = [CustomRoute.Http, CustomRoute.WebSocket];
     static readonly string[] Units = [CustomRoute.Requests, CustomRoute.Tokens];
 
     /// <summary>Headers of a connection, and those that say who calls, which only the gateway may.</summary>
@@ -62,6 +63,9 @@ public static partial class RouteRules
                 "is required of a route for everybody, whole: it says whose route it is"),
             .. Must(!route.Public || route.Price is null, $"{path}.price", "is paid by nobody where everybody may call"),
             .. Must(route.Methods is not { Count: 0 or > MaxMethods }, $"{path}.methods", $"must have from 1 to {MaxMethods} methods"),
+            .. Must(Kinds.Contains(route.Kind), $"{path}.kind", $"must be one of {string.Join(", ", Kinds)}"),
+            .. Must(route.Kind != CustomRoute.WebSocket || route.Methods is null or ["GET"], $"{path}.methods",
+                "must be absent of a WebSocket, which begins as GET"),
             .. (route.Methods ?? []).Index().SelectMany(method =>
                 Must(
                     Method.IsMatch(method.Item) && !CustomRoute.RefusedMethods.Contains(method.Item), $"{path}.methods[{method.Index}]",
@@ -101,7 +105,7 @@ public static partial class RouteRules
 
     /// <summary>Which requests arrive at which place, and as what.</summary>
     static string Way(CustomRoute route) => JsonSerializer.Serialize(
-        new { route.Path, route.Match, route.Methods, route.Provider, route.Rewrite, route.Request }, Defaults.Json);
+        new { route.Kind, route.Path, route.Match, route.Methods, route.Provider, route.Rewrite, route.Request }, Defaults.Json);
 
     /// <summary>
     /// What a tenant's route may not do. Behind a provider of the operator's is his account, with his secret, maybe in his own network: a
@@ -112,6 +116,8 @@ public static partial class RouteRules
         .. Must(provider.QueryType is not null, ".provider",
             $"names '{route.Provider}', which is the operator's and takes no raw calls: only a seed file makes a route to it"),
         .. Must(!route.Public, ".provider", $"names '{route.Provider}', which is the operator's: not everybody may be sent there"),
+        .. Must(route.Kind == CustomRoute.Http, ".kind",
+            $"must be {CustomRoute.Http}, because the provider '{route.Provider}' is the operator's"),
         .. Must(route.Request is null, ".request", $"must be absent, because the provider '{route.Provider}' is the operator's"),
     ];
 
@@ -181,6 +187,8 @@ public static partial class RouteRules
             return [$"{path}.meter: {error}"];
         return
         [
+            .. Must(route.Kind != CustomRoute.WebSocket || !expression.ReadsContent, $"{path}.meter",
+                "may only count bytes and messages of a WebSocket: what they say is not read"),
             .. Must(Units.Contains(route.Unit), $"{path}.unit", $"must be one of {string.Join(", ", Units)}"),
             .. Must(
                 route.MaxUnits is not null || expression.Constant is not null

@@ -81,6 +81,10 @@ public sealed class RouteRulesTests
     [InlineData("\"path\": \"/x\", \"public\": true", "host is required of a route for everybody")]
     [InlineData("\"path\": \"/x\", \"public\": true, \"host\": \"*.example.com\"", "host is required of a route for everybody")]
     [InlineData("\"path\": \"/x\", \"public\": true, \"host\": \"a.b\", \"price\": \"1\"", "price is paid by nobody")]
+    [InlineData("\"path\": \"/x\", \"kind\": \"grpc\"", "kind must be one of http, websocket")]
+    [InlineData("\"path\": \"/x\", \"kind\": \"websocket\", \"methods\": [\"POST\"]", "methods must be absent of a WebSocket")]
+    [InlineData("\"path\": \"/x\", \"kind\": \"websocket\", \"meter\": \"len(respBody)\"", "meter may only count bytes and messages")]
+    [InlineData("\"path\": \"/x\", \"kind\": \"websocket\", \"meter\": \"len(rawBody)\"", "meter may only count bytes and messages")]
     [InlineData("\"path\": \"/x\", \"regex\": true", "regex is not a member")]
     public void What_is_wrong_with_a_route_is_named_by_its_path(string members, string mistake)
     {
@@ -123,6 +127,7 @@ public sealed class RouteRulesTests
         Assert.StartsWith(".provider names 'p', which is the operator's", Mistake(route, null));
         Assert.Empty(RouteRules.TenantErrors(route, At(tenant: false, "standard")));
         Assert.StartsWith(".request must be absent", Mistake(route with { Request = new() { SetQuery = Set } }, "standard"));
+        Assert.StartsWith(".kind must be http", Mistake(route with { Kind = CustomRoute.WebSocket }, "standard"));
         Assert.StartsWith(".provider names 'p', which is the op", Mistake(route with { Public = true, Host = "a.b" }, "standard"));
         Assert.Empty(RouteRules.TenantErrors(route with { Tenant = false }, At(tenant: false, null)));
 
@@ -146,6 +151,7 @@ public sealed class RouteRulesTests
             stored with { Path = "/other" }, stored with { Match = "prefix" }, stored with { Provider = "other" },
             stored with { Rewrite = "/v1/files" }, stored with { Methods = null }, stored with { Methods = ["DELETE"] },
             stored with { Request = null }, stored with { Request = new() { SetHeaders = Set } }, stored with { Tenant = true },
+            stored with { Kind = CustomRoute.WebSocket },
         ];
         Assert.All(others, route => Assert.True(RouteRules.OfTenant(route, stored).Tenant));
         // What a call has made is none of the operator's because it is said again.
