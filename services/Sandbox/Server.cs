@@ -62,6 +62,7 @@ public static class Server
         app.MapGemini();
         app.MapHttpApi();
         app.MapSocketApi();
+        app.MapMcpServer();
 
         app.MapControl();
         CommonFault.Map(app);

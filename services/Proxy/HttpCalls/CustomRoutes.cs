@@ -50,7 +50,12 @@ public sealed class CustomRoutes(HttpCalls calls, OpenHosts hosts, LedgerClock c
             http.Request, target.Path, isOpen: caller.Fingerprint == Caller.Unnamed, out var values) is not { } ready)
             return (null, Problems.NoSuchRoute(http));
         var (route, provider) = (ready.Route, ready.Target.Upstream.Provider);
-        if (Permit.Check(caller.Credential, ready.Target, route.Id) is { } refused)
+        if (route.Kind == CustomRoute.Mcp)
+        {
+            if (!McpCalls.IsIn(caller.Credential.Models, ready.Target, tool: null))
+                return (null, Problems.ModelOutOfScope(route.Id));
+        }
+        else if (Permit.Check(caller.Credential, ready.Target, route.Id) is { } refused)
             return (null, refused);
         if (caller.Credential.Test && !provider.Sandbox)
             return (null, Problems.LiveOnly);
@@ -75,6 +80,7 @@ public sealed class CustomRoutes(HttpCalls calls, OpenHosts hosts, LedgerClock c
             Meter = (body, response) => new RouteMeter(
                 route, expression, FactsOf(http, caller, target, expression, body.Whole, response),
                 response.Content.Headers.ContentType?.MediaType is "text/event-stream"),
+            Mcp = route.Kind == CustomRoute.Mcp ? route : null,
             Socket = !isSocket ? null
                 : response => new(route, expression, FactsOf(http, caller, target, expression, default, response)),
             Request = route.Request,

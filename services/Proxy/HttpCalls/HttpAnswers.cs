@@ -46,7 +46,7 @@ public sealed class HttpAnswers(
                 if (IsAnswer((int)response.StatusCode))
                     await RelayAsync(answer, response);
                 else
-                    await RefuseAsync(call, response, run.Ended);
+                    await RefuseAsync(call, response, run.Ended, asked.OfFailure);
             }
         }
         catch (Exception e)
@@ -74,7 +74,9 @@ public sealed class HttpAnswers(
     /// <summary>
     /// The API did not do what it was asked for, and nobody pays. Its words are the caller's, but for those about our account there.
     /// </summary>
-    public async Task RefuseAsync(ModelCall call, HttpResponseMessage response, CancellationToken ended)
+    /// <param name="owed">As of <see cref="HttpCall.OfFailure"/>.</param>
+    public async Task RefuseAsync(
+        ModelCall call, HttpResponseMessage response, CancellationToken ended, Func<ReadOnlyMemory<byte>, MeterReading?>? owed = null)
     {
         var status = (int)response.StatusCode;
         if (status is >= 300 and < 400)
@@ -88,7 +90,10 @@ public sealed class HttpAnswers(
             await FailAsync(call, UpstreamErrors.Of(call.Route.Upstream, response, said.Memory.Span));
             return;
         }
-        call.End(publisher, rateLimits, RequestOutcome.Failed, status, null, "upstream_error");
+        var metered = owed?.Invoke(said.Memory);
+        call.Answered = metered is not null;
+        var outcome = metered is null ? RequestOutcome.Failed : RequestOutcome.Completed;
+        call.End(publisher, rateLimits, outcome, status, metered, "upstream_error");
         await FreeAsync(call);
         var http = call.Http;
         http.Response.StatusCode = status;
@@ -174,7 +179,7 @@ public sealed class HttpAnswers(
     {
         var meter = answer.Meter!;
         var reading = meter.SoFar();
-        answer.Call.Requests = meter.Requests;
+        (answer.Call.Requests, answer.Call.Answered) = (meter.Requests, meter.IsAnswer);
         answer.Call.Checkpoint(meter.DeliveredTokens, reading);
     }
 
@@ -195,7 +200,7 @@ public sealed class HttpAnswers(
     {
         var (call, run) = (answer.Call, answer.Run);
         var metered = answer.Meter!.Settle(isWhole: true);
-        call.Requests = answer.Meter.Requests;
+        (call.Requests, call.Answered) = (answer.Meter.Requests, answer.Meter.IsAnswer);
         var (outcome, status, reason) = run.Draining
             ? (RequestOutcome.Aborted, StatusCodes.Status499ClientClosedRequest, "drained")
             : (RequestOutcome.Completed, answer.Status, (string?)null);
@@ -262,7 +267,8 @@ public sealed class HttpAnswers(
         {
             var hasLeft = outcome == RequestOutcome.Aborted && http.Response.HasStarted;
             var metered = isPaid ? answer.Meter!.Settle(isWhole: false, reason, hasLeft) : null;
-            call.Requests = isPaid ? answer.Meter!.Requests : call.Requests;
+            if (isPaid)
+                (call.Requests, call.Answered) = (answer.Meter!.Requests, answer.Meter.IsAnswer);
             call.End(publisher, rateLimits, outcome, status, metered, metered is null ? reason : null);
         }
     }

@@ -15,6 +15,15 @@ public sealed record HttpCall(Route Route, string Path, UpperBound Bound)
     /// <summary>Makes the meter of a WebSocket that the provider has taken. Null: it is no WebSocket.</summary>
     public Func<HttpResponseMessage, SocketMeter>? Socket { get; init; }
 
+    /// <summary>The route of an MCP server, whose messages decide what is called. Null: it is none.</summary>
+    public CustomRoute? Mcp { get; init; }
+
+    /// <summary>What is owed although the provider says that it has failed, of its words. Null: nothing.</summary>
+    public Func<ReadOnlyMemory<byte>, MeterReading?>? OfFailure { get; init; }
+
+    /// <summary>Headers that the provider gets instead of the caller's.</summary>
+    public IReadOnlyDictionary<string, string>? Sets { get; init; }
+
     /// <summary>What the route changes in the request's headers.</summary>
     public MessageChanges? Request { get; init; }
 
@@ -57,9 +66,11 @@ public sealed record HttpCall(Route Route, string Path, UpperBound Bound)
             caller, request, credential,
             [
                 Route.Upstream.AuthenticationHeader ?? "", .. Request?.DeleteHeaders ?? [], .. Request?.SetHeaders?.Keys ?? [],
+                .. (Sets ?? Nothing).Keys,
                 .. NeedsWhole && HttpMethods.IsGet(caller.Method) ? ForParts : [],
             ]);
-        foreach (var (name, value) in (Request?.SetHeaders ?? Nothing).Where(header => IsFree(header.Key)).Concat(Identity?.Headers ?? []))
+        foreach (var (name, value) in (Request?.SetHeaders ?? Nothing).Where(header => IsFree(header.Key))
+            .Concat(Identity?.Headers ?? []).Concat(Sets ?? Nothing))
             if (!request.Headers.TryAddWithoutValidation(name, value))
                 request.Content?.Headers.TryAddWithoutValidation(name, value);
     }
@@ -91,6 +102,9 @@ public class HttpMeter : IDisposable
 {
     /// <summary>What limits of requests count.</summary>
     public virtual long Requests => 1;
+
+    /// <summary>What it says at the moment is an answer. Otherwise call credits go back, as where there is none.</summary>
+    public virtual bool IsAnswer => true;
 
     public virtual void Push(ReadOnlySpan<byte> piece)
     {

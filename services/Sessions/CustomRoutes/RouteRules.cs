@@ -15,10 +15,10 @@ public static partial class RouteRules
     /// <summary>Of a route, in bytes. The audit keeps each that there was.</summary>
     const int MaxBytes = 16 * 1024;
 
-    const int MaxMethods = 16, MaxHeaders = 16, MaxPriority = 1000, MaxValue = 4096;
+    const int MaxMethods = 16, MaxHeaders = 16, MaxPriority = 1000, MaxValue = 4096, MaxToolName = 128;
 
     static readonly string[] Matches = [RoutePattern.Exact, RoutePattern.Prefix, RoutePattern.Pattern];
-    static readonly string[] Kinds = [CustomRoute.Http, CustomRoute.WebSocket];
+    static readonly string[] Kinds = [CustomRoute.Http, CustomRoute.WebSocket, CustomRoute.Mcp];
     static readonly string[] Units = [CustomRoute.Requests, CustomRoute.Tokens];
 
     /// <summary>Headers of a connection, and those that say who calls, which only the gateway may.</summary>
@@ -76,6 +76,7 @@ public static partial class RouteRules
                 $"must be from {-MaxPriority} to {MaxPriority}"),
             .. Rewrite(route.Rewrite, pattern, $"{path}.rewrite"),
             .. Metering(route, path),
+            .. OfMcp(route, path),
             .. Changes(route.Request, $"{path}.request", name => !IsOurs(name)),
             .. Changes(route.Response, $"{path}.response", name => !IsOurs(name) && AnswerHeaders.MayBeSaid(name)),
             .. Length(route, path),
@@ -91,7 +92,7 @@ public static partial class RouteRules
         (string Name, int Bytes)[] parts =
         [
             ("headers", Bytes(route.Headers)), ("rewrite", Bytes(route.Rewrite)), ("meter", Bytes(route.Meter)),
-            ("request", Bytes(route.Request)), ("response", Bytes(route.Response)),
+            ("request", Bytes(route.Request)), ("response", Bytes(route.Response)), ("tools", Bytes(route.Tools)),
         ];
         return [$"{path}.{parts.MaxBy(part => part.Bytes).Name} is too long: a route may have {MaxBytes} bytes together"];
 
@@ -205,6 +206,30 @@ public static partial class RouteRules
                 "is not used for tokens, which are counted when the expression fails"),
         ];
     }
+
+    /// <summary>An MCP server's calls cost what its tools cost, and no expression is asked.</summary>
+    static IEnumerable<string> OfMcp(CustomRoute route, string path) => route.Kind != CustomRoute.Mcp ?
+    [
+        .. Must(route.Tools is null, $"{path}.tools", $"are those of a route of kind {CustomRoute.Mcp}"),
+        .. Must(route.MaxSeconds is null, $"{path}.maxSeconds", $"is of a route of kind {CustomRoute.Mcp}"),
+    ] :
+    [
+        .. Must(route.Methods is null, $"{path}.methods", "must be absent of an MCP server"),
+        .. Must(!route.Public, $"{path}.public", "is not for an MCP server: somebody pays each of its calls"),
+        .. Must(
+            route is { Meter: "1", Unit: CustomRoute.Requests, MaxUnits: null, FallbackUnits: null }, $"{path}.meter",
+            "and its units must be absent of an MCP server: a call of a tool costs what 'price' or 'tools' say"),
+        .. Must(route.Tools is null || route.Price is null, $"{path}.price", "is not used beside 'tools'"),
+        .. Must(route.Tools is not { Count: 0 or > CustomRoute.MaxTools }, $"{path}.tools",
+            $"must have from 1 to {CustomRoute.MaxTools} tools"),
+        .. (route.Tools ?? NoTools).SelectMany(tool => Must(
+            tool is { Key.Length: > 0 and <= MaxToolName, Value: not null } && !tool.Key.Any(char.IsControl), $"{path}.tools.{tool.Key}",
+            $"must be a name of at most {MaxToolName} characters, with its price")),
+        .. Must(route.MaxSeconds is null or (> 0 and <= CustomRoute.MostSeconds), $"{path}.maxSeconds",
+            $"must be from 1 to {CustomRoute.MostSeconds}"),
+    ];
+
+    static readonly IReadOnlyDictionary<string, ToolPrice> NoTools = new Dictionary<string, ToolPrice>();
 
     static IEnumerable<string> Changes(MessageChanges? changes, string path, Func<string, bool> mayBeSet) => changes is null ? [] :
     [

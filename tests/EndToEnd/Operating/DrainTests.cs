@@ -80,6 +80,7 @@ public sealed class DrainTests : IAsyncLifetime
         var token = TestContext.Current.CancellationToken;
         var user = await Backend.Apis.NewUserAsync();
         using var socket = new ClientWebSocket();
+        socket.Options.Proxy = null;
         socket.Options.SetRequestHeader("Authorization", $"Bearer {user.Token}");
         await socket.ConnectAsync(new UriBuilder(new Uri(Drained, "/v1/socket/says/1")) { Scheme = "ws" }.Uri, token);
         await socket.ReceiveAsync(new byte[100].AsMemory(), token);
