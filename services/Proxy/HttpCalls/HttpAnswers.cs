@@ -19,6 +19,9 @@ public sealed class HttpAnswers(
 
     const int PieceBytes = 32 * 1024;
 
+    /// <summary>Reasons of an end that is the caller's doing.</summary>
+    public const string Aborted = "aborted", Stalled = "stalled";
+
     static readonly Problem Redirected = Problems.Upstream(
         502, "upstream_redirect", "The provider answered with the address of another place, to which no request is sent on.");
 
@@ -229,7 +232,8 @@ public sealed class HttpAnswers(
         }
         if (http.RequestAborted.IsCancellationRequested || run.Revoked || run.CallerStalls)
         {
-            var reason = run.Revoked ? "revoked" : http.RequestAborted.IsCancellationRequested ? "aborted" : "stalled";
+            var reason = run.Revoked ? "revoked" : http.RequestAborted.IsCancellationRequested ? Aborted : Stalled;
+            answer.Meter ??= answer.Asked.MeterOfNone?.Invoke();
             End(RequestOutcome.Aborted, StatusCodes.Status499ClientClosedRequest, reason, isPaid: answer.Meter is not null);
             if (run.Revoked && answer.Delivered == 0)
                 await Problems.RevokedCredential.ExecuteAsync(http);

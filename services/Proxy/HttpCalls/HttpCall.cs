@@ -18,6 +18,11 @@ public sealed record HttpCall(Route Route, string Path, UpperBound Bound)
     /// <summary>The route of an MCP server, whose messages decide what is called. Null: it is none.</summary>
     public CustomRoute? Mcp { get; init; }
 
+    /// <summary>
+    /// Makes the meter of a call whose caller has left before there was an answer. Null: such a call costs nothing.
+    /// </summary>
+    public Func<HttpMeter>? MeterOfNone { get; init; }
+
     /// <summary>What is owed although the provider says that it has failed, of its words. Null: nothing.</summary>
     public Func<ReadOnlyMemory<byte>, MeterReading?>? OfFailure { get; init; }
 

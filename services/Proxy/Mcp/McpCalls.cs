@@ -108,6 +108,7 @@ public sealed class McpCalls(
             },
             Bound = UpperBound.OfRequests(1, price.Most()),
             Meter = (_, response) => new McpMeter(message, price, response.Content.Headers.ContentType?.MediaType is "text/event-stream"),
+            MeterOfNone = () => new McpMeter(message, price, isStream: false),
             OfFailure = said =>
             {
                 using var meter = new McpMeter(message, price, isStream: false);

@@ -53,7 +53,7 @@ public sealed class McpMeter(McpMessage message, ToolPrice price, bool isStream)
             See(rest);
         if (_whole is not null && isWhole && !_isTooLarge)
             _result ??= McpResult.Read(_whole.WrittenMemory, message);
-        return Read(reason, isOwed: hasLeft);
+        return Read(reason, isOwed: hasLeft || reason is HttpAnswers.Aborted or HttpAnswers.Stalled);
     }
 
     /// <param name="isOwed">It is paid also without a result: the caller has not waited for it.</param>

@@ -36,7 +36,7 @@ public sealed class McpRouteTests
         {
             var headers = new Dictionary<string, string>(call.Headers, StringComparer.OrdinalIgnoreCase);
             Assert.Equal("Bearer sk-api-of-ours-000", headers["Authorization"]);
-            Assert.True(int.TryParse(headers[SessionHeader], out _), "the server gets its own id of the session");
+            Assert.Matches(@"^\d+$", headers[SessionHeader]); // the server's own id
         }
         await Books.MustBeRightAsync();
     }
@@ -159,6 +159,38 @@ public sealed class McpRouteTests
     }
 
     [Fact]
+    public async Task An_answer_that_was_lost_is_got_again_by_the_same_id_and_charged_once()
+    {
+        var (user, tag) = (await Backend.Apis.NewUserAsync("1"), Sandbox.NewTag());
+        var (session, text) = (await InitializeAsync(user), $"[[tag:{tag}]]");
+        using (await Gateway.OpenAsync(Message(Path, user.Token, "tools/call", Call("streams", null, text), session), Token))
+        {
+            // The caller has the head of the answer, and leaves.
+        }
+        var again = await Eventually.GetAsync(
+            () => CallAsync(user, "streams", null, text, session), reply => reply.Text.Contains("\"result\"", StringComparison.Ordinal),
+            "the answer that was lost");
+        Assert.Equal("true", again["Idempotent-Replayed"]);
+        Assert.Single(await Sandbox.CallsAsync(tag));
+        Assert.Equal(Price, Money.NanosPerUsd - await SettledAsync(user, Price));
+        await Books.MustBeRightAsync();
+    }
+
+    /// <summary>The server would go on without end. What its tool has done by then is done.</summary>
+    [Fact]
+    public async Task Who_leaves_pays_for_what_the_tool_does_all_the_same()
+    {
+        var user = await Backend.Apis.NewUserAsync("1");
+        using (await Gateway.OpenAsync(Message(Path, user.Token, "tools/call", Call("forever", null, "x")), Token))
+        {
+            // The caller has the head of the answer, and leaves.
+        }
+        var row = await Books.OnlyUsageAsync(user);
+        Assert.Equal((Outcome.Aborted, Price, "result_unknown, aborted"), (row.Outcome, row.Charged, row.Reason));
+        await Books.MustBeRightAsync();
+    }
+
+    [Fact]
     public async Task A_key_calls_the_tools_that_its_scope_names_and_a_route_sells_those_that_have_a_price()
     {
         var user = await Backend.Apis.NewUserAsync("1");
@@ -205,7 +237,7 @@ public sealed class McpRouteTests
         Assert.Empty(await Books.UsageAsync(user));
     }
 
-    static IReadOnlyDictionary<string, object?> Words(string text) => new Dictionary<string, object?> { ["text"] = text };
+    static Dictionary<string, object?> Words(string text) => new Dictionary<string, object?> { ["text"] = text };
 
     static Task<McpClient> ConnectAsync(string credential) => McpClient.CreateAsync(
         new HttpClientTransport(
@@ -223,16 +255,18 @@ public sealed class McpRouteTests
         """{"protocolVersion":"2025-06-18","capabilities":{},"clientInfo":{"name":"test","version":"1"}}""")).MustBe(200)[SessionHeader];
 
     static Task<Reply> CallAsync(
-        User user, string tool, string? cost, string text = "hello", string? session = null, Uri? at = null) => SendAsync(
-        Path, user.Token, "tools/call",
-        JsonSerializer.Serialize(new
-        {
-            name = tool, arguments = cost is null ? (object)new { text } : new { text, cost },
-        }),
-        session, at);
+        User user, string tool, string? cost, string text = "hello", string? session = null, Uri? at = null) =>
+        Gateway.SendAsync(Message(Path, user.Token, "tools/call", Call(tool, cost, text), session, at));
+
+    static string Call(string tool, string? cost, string text) => JsonSerializer.Serialize(
+        new { name = tool, arguments = cost is null ? (object)new { text } : new { text, cost } });
 
     static Task<Reply> SendAsync(
         string path, string credential, string method, string parameters = "{}", string? session = null, Uri? at = null,
+        params (string, string)[] headers) => Gateway.SendAsync(Message(path, credential, method, parameters, session, at, headers));
+
+    static HttpRequestMessage Message(
+        string path, string credential, string method, string parameters, string? session = null, Uri? at = null,
         params (string, string)[] headers)
     {
         var request = Gateway.Request("POST", path, credential, at: at, headers: session is null
@@ -241,7 +275,7 @@ public sealed class McpRouteTests
         request.Headers.TryAddWithoutValidation("Accept", "application/json, text/event-stream");
         request.Content = new StringContent(
             $$"""{"jsonrpc":"2.0","id":7,"method":"{{method}}","params":{{parameters}}}""", Encoding.UTF8, "application/json");
-        return Gateway.SendAsync(request);
+        return request;
     }
 
     /// <summary>The balance when so much was paid.</summary>

@@ -96,8 +96,11 @@ public sealed class McpTests
         Assert.Equal((0, false), (CostOf(cut.SoFar()), cut.IsAnswer));
         var reading = cut.Settle(isWhole: false, "upstream_interrupted");
         Assert.Equal((0, "no_result, upstream_interrupted", false), (CostOf(reading), reading.Reason, cut.IsAnswer));
-        reading = cut.Settle(isWhole: false, "aborted", hasLeft: true);
-        Assert.Equal((Price, "result_unknown, aborted", true), (CostOf(reading), reading.Reason, cut.IsAnswer));
+        foreach (var hasLeft in (bool[])[true, false])
+        {
+            reading = cut.Settle(isWhole: false, "aborted", hasLeft);
+            Assert.Equal((Price, "result_unknown, aborted", true), (CostOf(reading), reading.Reason, cut.IsAnswer));
+        }
     }
 
     /// <summary>It is in the journal before the stream ends, because the caller has it.</summary>
