@@ -75,8 +75,8 @@ public static class SocketHandshake
     static string? Said(HttpResponseMessage answer, string name) =>
         answer.Headers.NonValidated.TryGetValues(name, out var values) ? values.ToString() : null;
 
-    /// <summary>It proves that the other side speaks the protocol, and keeps no secret.</summary>
 #pragma warning disable CA5350 // the protocol names the hash
+    /// <summary>It proves that the other side speaks the protocol, and keeps no secret.</summary>
     static string AnswerTo(string key) => Convert.ToBase64String(SHA1.HashData(Encoding.ASCII.GetBytes(key + Magic)));
 #pragma warning restore CA5350
 
