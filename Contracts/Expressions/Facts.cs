@@ -10,6 +10,16 @@ public sealed record Facts
     public IReadOnlyDictionary<string, string> Query { get; init; } = None;
     public IReadOnlyDictionary<string, string> Headers { get; init; } = None;
     public ReadOnlyMemory<byte> RequestBody { get; init; }
+
+    /// <summary>Of a WebSocket's caller. Null: those of <see cref="RequestBody"/>.</summary>
+    public long? RequestBytes { get; init; }
+
+    /// <summary>Messages of a WebSocket that its caller and its provider have begun. Any other call is one of each.</summary>
+    public long RequestMessages { get; init; } = 1;
+
+    /// <inheritdoc cref="RequestMessages"/>
+    public long ResponseMessages { get; init; } = 1;
+
     public string UserId { get; init; } = "";
     public string PlanId { get; init; } = "";
     public string KeyId { get; init; } = "";

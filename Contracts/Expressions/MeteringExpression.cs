@@ -61,6 +61,9 @@ public sealed class MeteringExpression
     /// <summary>It depends on the request's body.</summary>
     public bool ReadsRequestBody => Reads("body") || Reads("rawBody") || Reads("requestBytes");
 
+    /// <summary>It reads what passes, and not only how much that is.</summary>
+    public bool ReadsContent => ReadsAnswer || Reads("body") || Reads("rawBody");
+
     /// <summary>What it says of every response. Null where that depends on something, or where it fails.</summary>
     public long? Constant { get; }
 

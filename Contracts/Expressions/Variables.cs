@@ -26,10 +26,12 @@ public static class Variables
         new("userID", Kinds.Text, run => Value.Of(run.Facts.UserId)),
         new("planID", Kinds.Text, run => Value.Of(run.Facts.PlanId)),
         new("keyID", Kinds.Text, run => Value.Of(run.Facts.KeyId)),
-        new("requestBytes", Kinds.Number, run => Value.Of((decimal)run.Facts.RequestBody.Length)),
+        new("requestBytes", Kinds.Number, run => Value.Of((decimal)(run.Facts.RequestBytes ?? run.Facts.RequestBody.Length))),
+        new("requestMessages", Kinds.Number, run => Value.Of((decimal)run.Facts.RequestMessages)),
         new("status", Kinds.Number, run => Value.Of((decimal)run.Facts.Status)),
         new("respHeaders", Kinds.Map, run => Value.OfTexts(run.Facts.ResponseHeaders)),
         new("responseBytes", Kinds.Number, run => Value.Of((decimal)run.Facts.Response.Bytes)),
+        new("responseMessages", Kinds.Number, run => Value.Of((decimal)run.Facts.ResponseMessages)),
         new(Usage, Kinds.Map | Kinds.Null, run => run.Usage),
 
         // Readings takes these out of an expression before it is evaluated.

@@ -19,11 +19,17 @@ public sealed record CustomRoute(string Path, string Provider)
     /// <summary>The name that raw calls have in the place of a route's, so that no route has it.</summary>
     public const string AnyCall = "*";
 
+    /// <summary>What kind of calls a route takes.</summary>
+    public const string Http = "http", WebSocket = "websocket", Mcp = "mcp";
+
     /// <summary>What is counted.</summary>
     public const string Requests = "requests", Tokens = "tokens";
 
     /// <summary>Unique in the project: the route's name in scopes, in limits and in the usage log. The path where none is said.</summary>
     public string Id { get => field ?? Path; init; }
+
+    /// <summary><see cref="Http"/>, <see cref="WebSocket"/> or <see cref="Mcp"/>.</summary>
+    public string Kind { get; init; } = Http;
 
     /// <summary><c>exact</c>, <c>prefix</c> or <c>pattern</c>.</summary>
     public string Match { get; init; } = RoutePattern.Exact;
@@ -90,6 +96,25 @@ public sealed record CustomRoute(string Path, string Provider)
     /// <inheritdoc cref="FallbackUnits"/>
     /// <param name="constant">What the expression says of every answer.</param>
     public long Unmeasured(long? constant) => FallbackUnits is { } told and > 0 ? told : Bound(constant) ?? 0;
+
+    /// <summary>In the place of a tool's name: all that are not named.</summary>
+    public const string AnyTool = "*";
+
+    /// <summary>Most of an MCP server's tools that have a price of their own.</summary>
+    public const int MaxTools = 200;
+
+    /// <summary>Tools of an MCP server, with what their calls cost. Null: each costs <see cref="Price"/>.</summary>
+    public IReadOnlyDictionary<string, ToolPrice>? Tools { get; init; }
+
+    /// <summary>Null: the tool is not sold.</summary>
+    public ToolPrice? PriceOf(string tool) => Tools is null
+        ? new() { Price = Price }
+        : Tools.GetValueOrDefault(tool) ?? Tools.GetValueOrDefault(AnyTool);
+
+    /// <summary>The longest time of an MCP server's answer, a stream included. Null: <see cref="UsualSeconds"/>.</summary>
+    public int? MaxSeconds { get; init; }
+
+    public const int UsualSeconds = 900, MostSeconds = 3600;
 
     /// <summary>
     /// Everybody may call it at its host, without a credential, and nobody pays. A credential that is sent all the same counts as always.

@@ -16,6 +16,8 @@ public static class MeteringRules
             return [$"{path}.meter: {error}"];
         return
         [
+            .. Must(route.Kind != CustomRoute.WebSocket || !expression.ReadsContent, $"{path}.meter",
+                "may only count bytes and messages of a WebSocket: what they say is not read"),
             .. Must(Units.Contains(route.Unit), $"{path}.unit", $"must be one of {string.Join(", ", Units)}"),
             .. Must(
                 route.MaxUnits is not null || expression.Constant is not null

@@ -140,6 +140,8 @@ public static class Problems
     public static Problem MethodNotAllowed(HttpContext http) => new(
         405, "invalid_request_error", "method_not_allowed",
         $"{http.Request.Path} does not take {http.Request.Method}. It takes {http.Response.Headers.Allow}.");
+    public static readonly Problem WebSocketsOnly = new(
+        426, "invalid_request_error", "upgrade_required", "This route takes WebSockets alone: GET, 'Upgrade: websocket'.", "Upgrade");
     public static Problem Conflict(string code, string message, string? param = null) => new(409, "conflict_error", code, message, param);
     public static readonly Problem IdempotencyInUse = new(
         409, "idempotency_error", "idempotency_key_in_use", "A request with this Idempotency-Key is still running.", "Idempotency-Key", 1);

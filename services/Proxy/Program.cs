@@ -71,6 +71,8 @@ builder.Services.AddSingleton<CountTokens>();
 
 // Any HTTP API
 builder.Services.AddSingleton<HttpAnswers>();
+builder.Services.AddSingleton<SocketCalls>();
+builder.Services.AddSingleton<McpCalls>();
 builder.Services.AddSingleton<HttpCalls>();
 builder.Services.AddSingleton<ProviderRoutes>();
 builder.Services.AddSingleton<OpenHosts>();

@@ -41,6 +41,7 @@ public static class Server
         builder.AddStripe();
 
         var app = builder.Build();
+        app.UseWebSockets();
         app.UseStripe();
         app.MapHealthChecks("/alive");
         app.MapHealthChecks("/health");
@@ -60,6 +61,8 @@ public static class Server
         MessageBatches.Map(app);
         app.MapGemini();
         app.MapHttpApi();
+        app.MapSocketApi();
+        app.MapMcpServer();
 
         app.MapControl();
         CommonFault.Map(app);

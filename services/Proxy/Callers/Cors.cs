@@ -11,7 +11,7 @@ public sealed class Cors(Identity identity, SessionsClient sessions, TimeProvide
 {
     const string ExposedHeaders =
         "X-Request-Id, request-id, X-LLMGateway-Cost, X-LLMGateway-Used, X-LLMGateway-Model, X-LLMGateway-Provider, "
-        + "X-LLMGateway-Ignored, X-Query-Type, Idempotent-Replayed, Retry-After, x-should-retry, "
+        + "X-LLMGateway-Ignored, X-Query-Type, Idempotent-Replayed, Retry-After, x-should-retry, Mcp-Session-Id, "
         + "X-RateLimit-Limit-Requests, X-RateLimit-Remaining-Requests, X-RateLimit-Reset-Requests, "
         + "X-RateLimit-Limit-Tokens, X-RateLimit-Remaining-Tokens, X-RateLimit-Reset-Tokens";
 

@@ -111,8 +111,11 @@ public sealed class MeterEvents(
                 throw Refused($"{path}id", "is there twice");
             if (one.Quantity is < 1 or > CustomRoute.MostUnits)
                 throw Refused($"{path}quantity", $"must be a whole number from 1 to {CustomRoute.MostUnits}");
-            routes.Add(routeOf(one.Route)
-                ?? throw Refused($"{path}route", $"names '{one.Route}', which is not among the project's routes"));
+            var route = routeOf(one.Route)
+                ?? throw Refused($"{path}route", $"names '{one.Route}', which is not among the project's routes");
+            if (route.Route.Tools is not null)
+                throw Refused($"{path}route", $"names '{one.Route}', whose tools have prices of their own, and its units none");
+            routes.Add(route);
         }
         return routes;
     }

@@ -50,12 +50,23 @@ public sealed class CustomRoutes(HttpCalls calls, OpenHosts hosts, LedgerClock c
             http.Request, target.Path, isOpen: caller.Fingerprint == Caller.Unnamed, out var values) is not { } ready)
             return (null, Problems.NoSuchRoute(http));
         var (route, provider) = (ready.Route, ready.Target.Upstream.Provider);
-        if (Permit.Check(caller.Credential, ready.Target, route.Id) is { } refused)
+        if (route.Kind == CustomRoute.Mcp)
+        {
+            if (!McpCalls.IsIn(caller.Credential.Models, ready.Target, tool: null))
+                return (null, Problems.ModelOutOfScope(route.Id));
+        }
+        else if (Permit.Check(caller.Credential, ready.Target, route.Id) is { } refused)
             return (null, refused);
         if (caller.Credential.Test && !provider.Sandbox)
             return (null, Problems.LiveOnly);
         if (ready.Expression is not { } expression || ready.Bound is not { } bound)
             return (null, Problems.Unpriced(route.Id));
+        var isSocket = route.Kind == CustomRoute.WebSocket;
+        if (isSocket && !SocketHandshake.IsAsked(http.Request))
+        {
+            http.Response.Headers.Upgrade = "websocket";
+            return (null, Problems.WebSocketsOnly);
+        }
         var path = ready.Rewrite(target.Path, values) is var rewritten and not "/" ? rewritten : "";
         if (!ready.MayLeadTo(http.Request.Method, path))
             return (null, Problems.ProviderDisabled(provider.Id));
@@ -67,8 +78,11 @@ public sealed class CustomRoutes(HttpCalls calls, OpenHosts hosts, LedgerClock c
             ReadsBody = route.Unit == CustomRoute.Tokens || expression.ReadsRequestBody,
             NeedsWhole = expression.ReadsAnswer,
             Meter = (body, response) => new RouteMeter(
-                route, expression, FactsOf(http, caller, target, expression, body, response),
+                route, expression, FactsOf(http, caller, target, expression, body.Whole, response),
                 response.Content.Headers.ContentType?.MediaType is "text/event-stream"),
+            Mcp = route.Kind == CustomRoute.Mcp ? route : null,
+            Socket = !isSocket ? null
+                : response => new(route, expression, FactsOf(http, caller, target, expression, default, response)),
             Request = route.Request,
             Response = route.Response,
             Identity = route.Identity ? CallerNames.Of(caller.Credential) : null,
@@ -88,7 +102,8 @@ public sealed class CustomRoutes(HttpCalls calls, OpenHosts hosts, LedgerClock c
 
     /// <summary>What an expression does not read is not put together.</summary>
     Facts FactsOf(
-        HttpContext http, Caller caller, HttpTarget target, MeteringExpression expression, HttpBody body, HttpResponseMessage response)
+        HttpContext http, Caller caller, HttpTarget target, MeteringExpression expression, ReadOnlyMemory<byte> body,
+        HttpResponseMessage response)
     {
         var (user, plan, key) = CallerNames.Of(caller.Credential);
         return new()
@@ -101,7 +116,7 @@ public sealed class CustomRoutes(HttpCalls calls, OpenHosts hosts, LedgerClock c
             Headers = expression.Reads("headers")
                 ? http.Request.Headers.ToDictionary(pair => pair.Key, pair => pair.Value.ToString(), StringComparer.OrdinalIgnoreCase)
                 : Nothing,
-            RequestBody = body.Whole,
+            RequestBody = body,
             UserId = user,
             PlanId = plan,
             KeyId = key,

@@ -19,6 +19,9 @@ public sealed class HttpAnswers(
 
     const int PieceBytes = 32 * 1024;
 
+    /// <summary>Reasons of an end that is the caller's doing.</summary>
+    public const string Aborted = "aborted", Stalled = "stalled";
+
     static readonly Problem Redirected = Problems.Upstream(
         502, "upstream_redirect", "The provider answered with the address of another place, to which no request is sent on.");
 
@@ -46,7 +49,7 @@ public sealed class HttpAnswers(
                 if (IsAnswer((int)response.StatusCode))
                     await RelayAsync(answer, response);
                 else
-                    await RefuseAsync(call, response, run.Ended);
+                    await RefuseAsync(call, response, run.Ended, asked.OfFailure);
             }
         }
         catch (Exception e)
@@ -62,7 +65,8 @@ public sealed class HttpAnswers(
     /// <summary>Another status is a refusal or a failure, which costs nothing.</summary>
     public static bool IsAnswer(int status) => status is >= 200 and < 300 or StatusCodes.Status304NotModified;
 
-    async Task FailAsync(ModelCall call, Problem problem)
+    /// <summary>The provider was not reached, or its answer is none. Nobody pays.</summary>
+    public async Task FailAsync(ModelCall call, Problem problem)
     {
         EdgeMetrics.ProviderFailed(call.Route.Upstream.Provider.Wire, problem);
         call.End(publisher, rateLimits, RequestOutcome.Failed, problem.Status, null, problem.Code);
@@ -74,7 +78,9 @@ public sealed class HttpAnswers(
     /// <summary>
     /// The API did not do what it was asked for, and nobody pays. Its words are the caller's, but for those about our account there.
     /// </summary>
-    async Task RefuseAsync(ModelCall call, HttpResponseMessage response, CancellationToken ended)
+    /// <param name="owed">As of <see cref="HttpCall.OfFailure"/>.</param>
+    public async Task RefuseAsync(
+        ModelCall call, HttpResponseMessage response, CancellationToken ended, Func<ReadOnlyMemory<byte>, MeterReading?>? owed = null)
     {
         var status = (int)response.StatusCode;
         if (status is >= 300 and < 400)
@@ -88,7 +94,10 @@ public sealed class HttpAnswers(
             await FailAsync(call, UpstreamErrors.Of(call.Route.Upstream, response, said.Memory.Span));
             return;
         }
-        call.End(publisher, rateLimits, RequestOutcome.Failed, status, null, "upstream_error");
+        var metered = owed?.Invoke(said.Memory);
+        call.Answered = metered is not null;
+        var outcome = metered is null ? RequestOutcome.Failed : RequestOutcome.Completed;
+        call.End(publisher, rateLimits, outcome, status, metered, "upstream_error");
         await FreeAsync(call);
         var http = call.Http;
         http.Response.StatusCode = status;
@@ -174,7 +183,7 @@ public sealed class HttpAnswers(
     {
         var meter = answer.Meter!;
         var reading = meter.SoFar();
-        answer.Call.Requests = meter.Requests;
+        (answer.Call.Requests, answer.Call.Answered) = (meter.Requests, meter.IsAnswer);
         answer.Call.Checkpoint(meter.DeliveredTokens, reading);
     }
 
@@ -195,7 +204,7 @@ public sealed class HttpAnswers(
     {
         var (call, run) = (answer.Call, answer.Run);
         var metered = answer.Meter!.Settle(isWhole: true);
-        call.Requests = answer.Meter.Requests;
+        (call.Requests, call.Answered) = (answer.Meter.Requests, answer.Meter.IsAnswer);
         var (outcome, status, reason) = run.Draining
             ? (RequestOutcome.Aborted, StatusCodes.Status499ClientClosedRequest, "drained")
             : (RequestOutcome.Completed, answer.Status, (string?)null);
@@ -224,7 +233,8 @@ public sealed class HttpAnswers(
         }
         if (http.RequestAborted.IsCancellationRequested || run.Revoked || run.CallerStalls)
         {
-            var reason = run.Revoked ? "revoked" : http.RequestAborted.IsCancellationRequested ? "aborted" : "stalled";
+            var reason = run.Revoked ? "revoked" : http.RequestAborted.IsCancellationRequested ? Aborted : Stalled;
+            answer.Meter ??= answer.Asked.MeterOfNone?.Invoke();
             End(RequestOutcome.Aborted, StatusCodes.Status499ClientClosedRequest, reason, isPaid: answer.Meter is not null);
             if (run.Revoked && answer.Delivered == 0)
                 await Problems.RevokedCredential.ExecuteAsync(http);
@@ -262,7 +272,8 @@ public sealed class HttpAnswers(
         {
             var hasLeft = outcome == RequestOutcome.Aborted && http.Response.HasStarted;
             var metered = isPaid ? answer.Meter!.Settle(isWhole: false, reason, hasLeft) : null;
-            call.Requests = isPaid ? answer.Meter!.Requests : call.Requests;
+            if (isPaid)
+                (call.Requests, call.Answered) = (answer.Meter!.Requests, answer.Meter.IsAnswer);
             call.End(publisher, rateLimits, outcome, status, metered, metered is null ? reason : null);
         }
     }

@@ -12,6 +12,23 @@ public sealed record HttpCall(Route Route, string Path, UpperBound Bound)
     /// <summary>Makes the meter of an answer that has begun. Null: it is one call, whatever it says.</summary>
     public Func<HttpBody, HttpResponseMessage, HttpMeter>? Meter { get; init; }
 
+    /// <summary>Makes the meter of a WebSocket that the provider has taken. Null: it is no WebSocket.</summary>
+    public Func<HttpResponseMessage, SocketMeter>? Socket { get; init; }
+
+    /// <summary>The route of an MCP server, whose messages decide what is called. Null: it is none.</summary>
+    public CustomRoute? Mcp { get; init; }
+
+    /// <summary>
+    /// Makes the meter of a call whose caller has left before there was an answer. Null: such a call costs nothing.
+    /// </summary>
+    public Func<HttpMeter>? MeterOfNone { get; init; }
+
+    /// <summary>What is owed although the provider says that it has failed, of its words. Null: nothing.</summary>
+    public Func<ReadOnlyMemory<byte>, MeterReading?>? OfFailure { get; init; }
+
+    /// <summary>Headers that the provider gets instead of the caller's.</summary>
+    public IReadOnlyDictionary<string, string>? Sets { get; init; }
+
     /// <summary>What the route changes in the request's headers.</summary>
     public MessageChanges? Request { get; init; }
 
@@ -34,16 +51,33 @@ public sealed record HttpCall(Route Route, string Path, UpperBound Bound)
     {
         var request = Route.Upstream.Request(new(http.Request.Method), Path, isOfApi: true);
         request.Content = body.NewContent(moved);
+        SetHeaders(http.Request, request, credential);
+        return request;
+    }
+
+    /// <summary>Asks the provider for a WebSocket.</summary>
+    /// <param name="key">Of the handshake with the provider.</param>
+    public HttpRequestMessage ComposeUpgrade(HttpContext http, string credential, string key)
+    {
+        var request = Route.Upstream.Request(HttpMethod.Get, Path, isOfApi: true);
+        SetHeaders(http.Request, request, credential);
+        SocketHandshake.Ask(http.Request, request, key, credential);
+        return request;
+    }
+
+    void SetHeaders(HttpRequest caller, HttpRequestMessage request, string credential)
+    {
         PassedHeaders.Send(
-            http.Request, request, credential,
+            caller, request, credential,
             [
                 Route.Upstream.AuthenticationHeader ?? "", .. Request?.DeleteHeaders ?? [], .. Request?.SetHeaders?.Keys ?? [],
-                .. NeedsWhole && HttpMethods.IsGet(http.Request.Method) ? ForParts : [],
+                .. (Sets ?? Nothing).Keys,
+                .. NeedsWhole && HttpMethods.IsGet(caller.Method) ? ForParts : [],
             ]);
-        foreach (var (name, value) in (Request?.SetHeaders ?? Nothing).Where(header => IsFree(header.Key)).Concat(Identity?.Headers ?? []))
+        foreach (var (name, value) in (Request?.SetHeaders ?? Nothing).Where(header => IsFree(header.Key))
+            .Concat(Identity?.Headers ?? []).Concat(Sets ?? Nothing))
             if (!request.Headers.TryAddWithoutValidation(name, value))
                 request.Content?.Headers.TryAddWithoutValidation(name, value);
-        return request;
     }
 
     /// <summary>Our credential is the provider's to say.</summary>
@@ -73,6 +107,9 @@ public class HttpMeter : IDisposable
 {
     /// <summary>What limits of requests count.</summary>
     public virtual long Requests => 1;
+
+    /// <summary>What it says at the moment is an answer. Otherwise call credits go back, as where there is none.</summary>
+    public virtual bool IsAnswer => true;
 
     public virtual void Push(ReadOnlySpan<byte> piece)
     {

@@ -8,7 +8,7 @@ namespace LlmGateway.Proxy;
 /// </summary>
 public sealed class HttpCalls(
     Inference inference, BodyBudget bodies, RunningCalls runningCalls, KeyedCalls keyedCalls, RateLimits rateLimits, HttpAnswers answers,
-    LedgerClock clock, TimeProvider time)
+    SocketCalls sockets, McpCalls mcp, LedgerClock clock, TimeProvider time)
 {
     /// <param name="endpoint">The route that the usage record names.</param>
     /// <param name="find">What is called, for a caller who may call it.</param>
@@ -23,7 +23,7 @@ public sealed class HttpCalls(
     {
         var call = Begin(http, endpoint);
         call.Caller = nobody;
-        return inference.EndSafelyAsync(call, endpoint, AnswerAsync(call, endpoint, key: null, find));
+        return inference.EndSafelyAsync(call, endpoint, RunOpenAsync(call, endpoint, find));
     }
 
     ModelCall Begin(HttpContext http, string endpoint)
@@ -38,18 +38,31 @@ public sealed class HttpCalls(
     {
         // :: 1 Identify
         var (key, problem) = await inference.IdentifyAsync(call);
-        problem ??= await inference.CountAsync(call);
-        return problem ?? await AnswerAsync(call, endpoint, key, find);
+        if (problem is not null)
+            return problem;
+
+        // :: 2 Permit
+        var (asked, refused) = find(call.Caller);
+        if (asked?.Mcp is not null)
+            return await mcp.AnswerAsync(call, asked, endpoint, key, CredentialOf(call.Http.Request));
+        problem = await inference.CountAsync(call);
+        return problem ?? refused ?? await AnswerAsync(call, endpoint, key, asked!);
     }
 
-    async ValueTask<Problem?> AnswerAsync(
-        ModelCall call, string endpoint, string? key, Func<Caller, (HttpCall? Call, Problem? Problem)> find)
+    async ValueTask<Problem?> RunOpenAsync(
+        ModelCall call, string endpoint, Func<Caller, (HttpCall? Call, Problem? Problem)> find)
     {
-        // :: 2 Permit
-        var (asked, problem) = find(call.Caller);
-        if (asked is null)
-            return problem;
+        var (asked, refused) = find(call.Caller);
+        return refused ?? await AnswerAsync(call, endpoint, key: null, asked!);
+    }
+
+    async ValueTask<Problem?> AnswerAsync(ModelCall call, string endpoint, string? key, HttpCall asked)
+    {
         call.Route = asked.Route;
+        if (asked.Socket is not null)
+            return key is not null
+                ? SocketCalls.NotRepeated
+                : await sockets.AnswerAsync(call, asked, endpoint, CredentialOf(call.Http.Request));
 
         // :: 3 Read
         using var body = await HttpBody.OpenAsync(
@@ -59,13 +72,13 @@ public sealed class HttpCalls(
             // The route says what else of the request has chosen it: host, headers.
             var target = new RequestTarget(
                 $"{call.Http.Request.Method} {HttpTarget.Of(call.Http)} {asked.Route.Model.Provider}/{asked.Route.Model.Id}", false, false);
-            (var isAnswered, problem) = await keyedCalls.BeginAsync(call, endpoint, key, target, body.Whole);
-            if (isAnswered || problem is not null)
-                return problem;
+            var (isAnswered, repeated) = await keyedCalls.BeginAsync(call, endpoint, key, target, body.Whole);
+            if (isAnswered || repeated is not null)
+                return repeated;
         }
 
         // :: 4 Limit
-        problem = await LimitAsync(call, asked.Bound);
+        var problem = await LimitAsync(call, asked.Bound);
         if (problem is not null)
             return problem;
 

@@ -78,7 +78,7 @@ public sealed class ReadyRoute(CustomRoute route, RoutePattern pattern, Upstream
     /// </summary>
     /// <param name="path">At the provider.</param>
     public bool MayLeadTo(string method, string path) => !route.Tenant || upstream.Provider.Tenant
-        || (route is { Public: false, Request: null } && ProviderRoutes.Takes(upstream, method, path));
+        || (route is { Public: false, Request: null, Kind: CustomRoute.Http } && ProviderRoutes.Takes(upstream, method, path));
 
     static bool IsHost(string asked, string wanted) => wanted is ['*', .. var parent]
         ? asked.EndsWith(parent, StringComparison.OrdinalIgnoreCase) && !asked.AsSpan(0, asked.Length - parent.Length).Contains('.')

@@ -14,7 +14,7 @@ public sealed class ModelCall(HttpContext http, string endpoint, LedgerClock clo
 {
     /// <summary>A running stream is written to the journal after this time or this many tokens, whichever comes first.</summary>
     static readonly TimeSpan CheckpointEvery = TimeSpan.FromSeconds(2);
-    const long CheckpointTokens = 256;
+    public const long CheckpointTokens = 256;
 
     /// <summary>The reason of a settlement whose process died before it could end the request.</summary>
     const string Crashed = "crashed";

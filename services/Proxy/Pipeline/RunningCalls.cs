@@ -98,7 +98,7 @@ public sealed class RunningCalls(Identity identity, TimeProvider time, ILogger<R
         readonly bool _mayDrain;
         readonly CancellationTokenSource _ended = new();
         CancellationTokenRegistration _watch;
-        long _silentAt = long.MaxValue, _drainEnds = long.MaxValue;
+        long _silentAt = long.MaxValue, _drainEnds = long.MaxValue, _lateAt = long.MaxValue;
 
         internal Run(RunningCalls owner, string fingerprint, bool mayDrain) =>
             (_owner, Fingerprint, _mayDrain) = (owner, fingerprint, mayDrain);
@@ -124,9 +124,12 @@ public sealed class RunningCalls(Identity identity, TimeProvider time, ILogger<R
         /// <summary>Fires <see cref="Ended"/> when the provider is silent for this long from now on, or slightly longer.</summary>
         public void LimitSilence(TimeSpan silence) => Volatile.Write(ref _silentAt, _owner.After(silence));
 
+        /// <summary>Fires <see cref="Ended"/> when it runs for this long from now on, or slightly longer, however much is said.</summary>
+        public void LimitTime(TimeSpan longest) => Volatile.Write(ref _lateAt, _owner.After(longest));
+
         internal void EndIfSilent(long now)
         {
-            if (now > Volatile.Read(ref _silentAt) || now > Volatile.Read(ref _drainEnds))
+            if (now > Volatile.Read(ref _silentAt) || now > Volatile.Read(ref _drainEnds) || now > Volatile.Read(ref _lateAt))
                 Cancel();
         }
 

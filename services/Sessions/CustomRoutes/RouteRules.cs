@@ -14,9 +14,10 @@ public static partial class RouteRules
     /// <summary>Of a route, in bytes. The audit keeps each that there was.</summary>
     const int MaxBytes = 16 * 1024;
 
-    const int MaxMethods = 16, MaxHeaders = 16, MaxPriority = 1000, MaxValue = 4096;
+    const int MaxMethods = 16, MaxHeaders = 16, MaxPriority = 1000, MaxValue = 4096, MaxToolName = 128;
 
     static readonly string[] Matches = [RoutePattern.Exact, RoutePattern.Prefix, RoutePattern.Pattern];
+    static readonly string[] Kinds = [CustomRoute.Http, CustomRoute.WebSocket, CustomRoute.Mcp];
 
     /// <summary>Headers of a connection, and those that say who calls, which only the gateway may.</summary>
     static readonly HashSet<string> OurHeaders = new(StringComparer.OrdinalIgnoreCase)
@@ -60,6 +61,9 @@ public static partial class RouteRules
                 "is required of a route for everybody, whole: it says whose route it is"),
             .. Must(!route.Public || route.Price is null, $"{path}.price", "is paid by nobody where everybody may call"),
             .. Must(route.Methods is not { Count: 0 or > MaxMethods }, $"{path}.methods", $"must have from 1 to {MaxMethods} methods"),
+            .. Must(Kinds.Contains(route.Kind), $"{path}.kind", $"must be one of {string.Join(", ", Kinds)}"),
+            .. Must(route.Kind != CustomRoute.WebSocket || route.Methods is null or ["GET"], $"{path}.methods",
+                "must be absent of a WebSocket, which begins as GET"),
             .. (route.Methods ?? []).Index().SelectMany(method =>
                 Must(
                     Method.IsMatch(method.Item) && !CustomRoute.RefusedMethods.Contains(method.Item), $"{path}.methods[{method.Index}]",
@@ -70,6 +74,7 @@ public static partial class RouteRules
                 $"must be from {-MaxPriority} to {MaxPriority}"),
             .. Rewrite(route.Rewrite, pattern, $"{path}.rewrite"),
             .. MeteringRules.Errors(route, path),
+            .. OfMcp(route, path),
             .. Changes(route.Request, $"{path}.request", name => !IsOurs(name)),
             .. Changes(route.Response, $"{path}.response", name => !IsOurs(name) && AnswerHeaders.MayBeSaid(name)),
             .. Length(route, path),
@@ -85,7 +90,7 @@ public static partial class RouteRules
         (string Name, int Bytes)[] parts =
         [
             ("headers", Bytes(route.Headers)), ("rewrite", Bytes(route.Rewrite)), ("meter", Bytes(route.Meter)),
-            ("request", Bytes(route.Request)), ("response", Bytes(route.Response)),
+            ("request", Bytes(route.Request)), ("response", Bytes(route.Response)), ("tools", Bytes(route.Tools)),
         ];
         return [$"{path}.{parts.MaxBy(part => part.Bytes).Name} is too long: a route may have {MaxBytes} bytes together"];
 
@@ -99,7 +104,7 @@ public static partial class RouteRules
 
     /// <summary>Which requests arrive at which place, and as what.</summary>
     static string Way(CustomRoute route) => JsonSerializer.Serialize(
-        new { route.Path, route.Match, route.Methods, route.Provider, route.Rewrite, route.Request }, Defaults.Json);
+        new { route.Kind, route.Path, route.Match, route.Methods, route.Provider, route.Rewrite, route.Request }, Defaults.Json);
 
     /// <summary>
     /// What a tenant's route may not do. Behind a provider of the operator's is his account, with his secret, maybe in his own network: a
@@ -110,6 +115,8 @@ public static partial class RouteRules
         .. Must(provider.QueryType is not null, ".provider",
             $"names '{route.Provider}', which is the operator's and takes no raw calls: only a seed file makes a route to it"),
         .. Must(!route.Public, ".provider", $"names '{route.Provider}', which is the operator's: not everybody may be sent there"),
+        .. Must(route.Kind == CustomRoute.Http, ".kind",
+            $"must be {CustomRoute.Http}, because the provider '{route.Provider}' is the operator's"),
         .. Must(route.Request is null, ".request", $"must be absent, because the provider '{route.Provider}' is the operator's"),
     ];
 
@@ -172,6 +179,30 @@ public static partial class RouteRules
                 "must be a plain path that begins with a slash"),
         ];
     }
+
+    /// <summary>An MCP server's calls cost what its tools cost, and no expression is asked.</summary>
+    static IEnumerable<string> OfMcp(CustomRoute route, string path) => route.Kind != CustomRoute.Mcp ?
+    [
+        .. Must(route.Tools is null, $"{path}.tools", $"are those of a route of kind {CustomRoute.Mcp}"),
+        .. Must(route.MaxSeconds is null, $"{path}.maxSeconds", $"is of a route of kind {CustomRoute.Mcp}"),
+    ] :
+    [
+        .. Must(route.Methods is null, $"{path}.methods", "must be absent of an MCP server"),
+        .. Must(!route.Public, $"{path}.public", "is not for an MCP server: somebody pays each of its calls"),
+        .. Must(
+            route is { Meter: "1", Unit: CustomRoute.Requests, MaxUnits: null, FallbackUnits: null }, $"{path}.meter",
+            "and its units must be absent of an MCP server: a call of a tool costs what 'price' or 'tools' say"),
+        .. Must(route.Tools is null || route.Price is null, $"{path}.price", "is not used beside 'tools'"),
+        .. Must(route.Tools is not { Count: 0 or > CustomRoute.MaxTools }, $"{path}.tools",
+            $"must have from 1 to {CustomRoute.MaxTools} tools"),
+        .. (route.Tools ?? NoTools).SelectMany(tool => Must(
+            tool is { Key.Length: > 0 and <= MaxToolName, Value: not null } && !tool.Key.Any(char.IsControl), $"{path}.tools.{tool.Key}",
+            $"must be a name of at most {MaxToolName} characters, with its price")),
+        .. Must(route.MaxSeconds is null or (> 0 and <= CustomRoute.MostSeconds), $"{path}.maxSeconds",
+            $"must be from 1 to {CustomRoute.MostSeconds}"),
+    ];
+
+    static readonly IReadOnlyDictionary<string, ToolPrice> NoTools = new Dictionary<string, ToolPrice>();
 
     static IEnumerable<string> Changes(MessageChanges? changes, string path, Func<string, bool> mayBeSet) => changes is null ? [] :
     [

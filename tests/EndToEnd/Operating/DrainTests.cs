@@ -1,4 +1,5 @@
 using System.Net;
+using System.Net.WebSockets;
 using System.Text;
 using LlmGateway.Contracts;
 
@@ -70,6 +71,29 @@ public sealed class DrainTests : IAsyncLifetime
         await HealthAsync(200);
         (await caller.ChatAsync("chat-small", Price.Question, at: Drained)).MustBe(200);
         Assert.Equal(Start - 2 * Cost, await caller.BalanceAfterAsync(2));
+    }
+
+    /// <summary>They would keep it for hours.</summary>
+    [Fact]
+    public async Task It_ends_WebSockets_and_their_callers_find_another_proxy()
+    {
+        var token = TestContext.Current.CancellationToken;
+        var user = await Backend.Apis.NewUserAsync();
+        using var socket = new ClientWebSocket();
+        socket.Options.Proxy = null;
+        socket.Options.SetRequestHeader("Authorization", $"Bearer {user.Token}");
+        await socket.ConnectAsync(new UriBuilder(new Uri(Drained, "/v1/socket/says/1")) { Scheme = "ws" }.Uri, token);
+        await socket.ReceiveAsync(new byte[100].AsMemory(), token);
+
+        var draining = DrainAsync(seconds: 60);
+
+        await socket.ReceiveAsync(new byte[100].AsMemory(), token);
+        Assert.Equal(WebSocketCloseStatus.EndpointUnavailable, socket.CloseStatus);
+        Assert.StartsWith("{\"code\":\"draining\"", socket.CloseStatusDescription);
+        await socket.CloseOutputAsync(WebSocketCloseStatus.EndpointUnavailable, null, token);
+        Assert.Equal(NothingLeft, await draining);
+        var row = await Books.OnlyUsageAsync(user);
+        Assert.Equal((Outcome.Aborted, "drained", 1_000_000), (row.Outcome, row.Reason, row.Charged));
     }
 
     [Fact]

@@ -250,7 +250,8 @@ public sealed class RoutesTests : IAsyncDisposable
             identity, null!, null!, uses, limits, null!, null!, null!, new(TimeProvider.System), null!, null!, new(null), null!, null!,
             null!, null!, TimeProvider.System);
         builder.Services.AddSingleton(inference);
-        var calls = new HttpCalls(inference, null!, null!, null!, limits, null!, new(TimeProvider.System), TimeProvider.System);
+        var calls = new HttpCalls(
+            inference, null!, null!, null!, limits, null!, null!, null!, new(TimeProvider.System), TimeProvider.System);
         builder.Services.AddSingleton(new ProviderRoutes(calls));
         builder.Services.AddSingleton(new CustomRoutes(calls, null!, new(TimeProvider.System)));
         builder.Services.AddSingleton(new ResponseRoutes(entrance, null!));

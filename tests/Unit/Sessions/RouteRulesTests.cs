@@ -81,6 +81,21 @@ public sealed class RouteRulesTests
     [InlineData("\"path\": \"/x\", \"public\": true", "host is required of a route for everybody")]
     [InlineData("\"path\": \"/x\", \"public\": true, \"host\": \"*.example.com\"", "host is required of a route for everybody")]
     [InlineData("\"path\": \"/x\", \"public\": true, \"host\": \"a.b\", \"price\": \"1\"", "price is paid by nobody")]
+    [InlineData("\"path\": \"/x\", \"kind\": \"grpc\"", "kind must be one of http, websocket, mcp")]
+    [InlineData("\"path\": \"/x\", \"kind\": \"websocket\", \"methods\": [\"POST\"]", "methods must be absent of a WebSocket")]
+    [InlineData("\"path\": \"/x\", \"kind\": \"websocket\", \"meter\": \"len(respBody)\"", "meter may only count bytes and messages")]
+    [InlineData("\"path\": \"/x\", \"kind\": \"websocket\", \"meter\": \"len(rawBody)\"", "meter may only count bytes and messages")]
+    [InlineData("\"path\": \"/x\", \"kind\": \"mcp\", \"methods\": [\"POST\"]", "methods must be absent of an MCP server")]
+    [InlineData("\"path\": \"/x\", \"kind\": \"mcp\", \"meter\": \"2\"", "meter and its units must be absent of an MCP server")]
+    [InlineData("\"path\": \"/x\", \"kind\": \"mcp\", \"maxUnits\": 2", "meter and its units must be absent of an MCP server")]
+    [InlineData("\"path\": \"/x\", \"kind\": \"mcp\", \"public\": true, \"host\": \"a.b\"", "public is not for an MCP server")]
+    [InlineData("\"path\": \"/x\", \"kind\": \"mcp\", \"tools\": {}", "tools must have from 1 to 200 tools")]
+    [InlineData("\"path\": \"/x\", \"kind\": \"mcp\", \"tools\": {\"a\": null}", "tools.a must be a name of at most 128")]
+    [InlineData("\"path\": \"/x\", \"kind\": \"mcp\", \"tools\": {\"a\": {}}, \"price\": \"1\"", "price is not used beside 'tools'")]
+    [InlineData("\"path\": \"/x\", \"kind\": \"mcp\", \"tools\": {\"a\": {\"price\": \"-1\"}}", "price must be between 0 and")]
+    [InlineData("\"path\": \"/x\", \"kind\": \"mcp\", \"maxSeconds\": 3601", "maxSeconds must be from 1 to 3600")]
+    [InlineData("\"path\": \"/x\", \"maxSeconds\": 5", "maxSeconds is of a route of kind mcp")]
+    [InlineData("\"path\": \"/x\", \"tools\": {\"a\": {}}", "tools are those of a route of kind mcp")]
     [InlineData("\"path\": \"/x\", \"regex\": true", "regex is not a member")]
     public void What_is_wrong_with_a_route_is_named_by_its_path(string members, string mistake)
     {
@@ -123,6 +138,8 @@ public sealed class RouteRulesTests
         Assert.StartsWith(".provider names 'p', which is the operator's", Mistake(route, null));
         Assert.Empty(RouteRules.TenantErrors(route, At(tenant: false, "standard")));
         Assert.StartsWith(".request must be absent", Mistake(route with { Request = new() { SetQuery = Set } }, "standard"));
+        foreach (var kind in (string[])[CustomRoute.WebSocket, CustomRoute.Mcp])
+            Assert.StartsWith(".kind must be http", Mistake(route with { Kind = kind }, "standard"));
         Assert.StartsWith(".provider names 'p', which is the op", Mistake(route with { Public = true, Host = "a.b" }, "standard"));
         Assert.Empty(RouteRules.TenantErrors(route with { Tenant = false }, At(tenant: false, null)));
 
@@ -146,6 +163,7 @@ public sealed class RouteRulesTests
             stored with { Path = "/other" }, stored with { Match = "prefix" }, stored with { Provider = "other" },
             stored with { Rewrite = "/v1/files" }, stored with { Methods = null }, stored with { Methods = ["DELETE"] },
             stored with { Request = null }, stored with { Request = new() { SetHeaders = Set } }, stored with { Tenant = true },
+            stored with { Kind = CustomRoute.WebSocket },
         ];
         Assert.All(others, route => Assert.True(RouteRules.OfTenant(route, stored).Tenant));
         // What a call has made is none of the operator's because it is said again.

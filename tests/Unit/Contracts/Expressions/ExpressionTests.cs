@@ -123,6 +123,7 @@ public sealed class ExpressionTests
             "method == 'POST' && path == '/v1/x' && query.units == '2' && query.none == nil",
             "headers['x-tier'] == 'gold' && 'X-Tier' in headers && len(headers) == 1 && keys(query) == ['units']",
             "body.rows == [1, 2] && len(rawBody) == 16 && requestBytes == 16 && json(rawBody) == body",
+            "requestMessages == 1 and responseMessages == 1",
             "userID + planID + keyID == 'upk'",
             "status == 201 && responseBytes == 11 && respBody.n == 7 && trim(allData) == '{\"n\": 7}' && len(allData) == 11",
             "now() == 1800000000 && nowRFC3339() == '2027-01-15T08:00:00Z'",

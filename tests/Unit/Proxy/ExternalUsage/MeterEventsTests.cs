@@ -55,6 +55,13 @@ public sealed class MeterEventsTests
         Assert.Equal((400, "more"), Refused($$"""{"events":[{{Event("e-1")}}],"more":1}"""));
     }
 
+    /// <summary>It would cost nothing.</summary>
+    [Fact]
+    public void A_route_whose_tools_have_prices_says_none_of_a_unit()
+    {
+        Assert.Equal((400, "route"), Refused(Event("e-1").Replace("\"rows\"", "\"tools\"", StringComparison.Ordinal)));
+    }
+
     static string Event(string id) => $$"""{"id":"{{id}}","customer":"c","route":"rows","quantity":7}""";
 
     static (IReadOnlyList<MeterEvents.Event> Events, bool IsBatch) Read(string json) => MeterEvents.Read(Encoding.UTF8.GetBytes(json));
@@ -71,7 +78,12 @@ public sealed class MeterEventsTests
 
     static ReadyRoute? RouteOf(string id)
     {
-        var route = new CustomRoute("/rows", "api") { Id = "rows" };
+        var route = id == "tools"
+            ? new CustomRoute("/tools", "api")
+            {
+                Id = id, Kind = CustomRoute.Mcp, Tools = new Dictionary<string, ToolPrice> { [CustomRoute.AnyTool] = new() },
+            }
+            : new CustomRoute("/rows", "api") { Id = "rows" };
         Assert.True(RoutePattern.TryRead(route.Match, route.Path, out var pattern, out _));
         var provider = new ProviderConnection("api", ProviderWire.Http, "http://127.0.0.1:9", "none", null, [], 30, 0, "cancel", false);
         return id == route.Id ? new(route, pattern, new(provider, [])) : null;

@@ -52,6 +52,7 @@ public sealed class RawPathsTests
         Assert.False(MayLeadTo(route, provider with { QueryType = null }));
         Assert.False(MayLeadTo(route with { Public = true }, provider));
         Assert.False(MayLeadTo(route with { Request = new() }, provider));
+        Assert.False(MayLeadTo(route with { Kind = CustomRoute.WebSocket }, provider));
         Assert.True(MayLeadTo(route, provider with { QueryType = null, Tenant = true }));
         Assert.True(MayLeadTo(route with { Tenant = false }, provider with { QueryType = null }));
 

@@ -38,6 +38,31 @@ public sealed class RunningCallsTests
         await calls.StopAsync(Token);
     }
 
+    /// <summary>A server may say that it is still at work for as long as it likes.</summary>
+    [Fact]
+    public async Task A_provider_that_goes_on_speaking_is_cut_off_when_its_time_is_over()
+    {
+        var asked = new TaskCompletionSource();
+        using var calls = NewCalls(new(_ =>
+        {
+            asked.TrySetResult();
+            return new TaskCompletionSource<string>().Task;
+        }));
+        using var run = Start(calls, "caller");
+        run.LimitSilence(60 * Silence);
+        run.LimitTime(Silence);
+        var ended = EndOf(run);
+        await calls.StartAsync(Token);
+        calls.LookForRevoked();
+        await asked.Task.WaitAsync(Patience, Token);
+
+        _clock.Advance(2 * Silence);
+
+        await ended.WaitAsync(Patience, Token);
+        Assert.False(run.Revoked);
+        await calls.StopAsync(Token);
+    }
+
     /// <summary>One after the other they would be as many questions, each with its own wait.</summary>
     [Fact]
     public async Task A_thousand_credentials_are_checked_with_a_few_questions_and_the_unknown_ones_end()
