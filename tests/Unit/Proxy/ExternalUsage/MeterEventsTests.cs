@@ -57,10 +57,8 @@ public sealed class MeterEventsTests
 
     /// <summary>It would cost nothing.</summary>
     [Fact]
-    public void A_route_whose_tools_have_prices_says_none_of_a_unit()
-    {
-        Assert.Equal((400, "route"), Refused(Event("e-1").Replace("\"rows\"", "\"tools\"", StringComparison.Ordinal)));
-    }
+    public void A_route_whose_tools_have_prices_says_none_of_a_unit() => Assert.Equal(
+        (400, "route"), Refused(Event("e-1").Replace("\"rows\"", "\"tools\"", StringComparison.Ordinal)));
 
     static string Event(string id) => $$"""{"id":"{{id}}","customer":"c","route":"rows","quantity":7}""";
 
