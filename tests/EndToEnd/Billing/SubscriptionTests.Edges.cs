@@ -41,13 +41,8 @@ public sealed partial class SubscriptionTests
     public async Task Whose_cards_were_declined_too_often_tries_no_further_ones_on_the_page()
     {
         var (user, plan) = (await Owner.NewUserAsync(credit: null), await PlanAsync("29"));
-        Assert.Equal(1, await Purchase.NumberAsync(
-            "billing",
-            """
-            with frozen as (
-                insert into top_up_freeze (customer, project, test, declines) values ($1, gen_random_uuid(), false, 5) returning 1)
-            select count(*) from frozen
-            """,
+        Assert.Equal(1, await Purchase.RunAsync(
+            "billing", "insert into top_up_freeze (customer, project, test, declines) values ($1, gen_random_uuid(), false, 5)",
             user.Customer));
 
         (await CheckoutAsync(user, plan)).MustBeProblem(403, "top_ups_frozen");
@@ -69,12 +64,8 @@ public sealed partial class SubscriptionTests
         Assert.Equal(large, (await ChangeAsync(id, large)).MustBe(200).Json.Text("plan"));
         Assert.Equal("99", (await ChangeAsync(id, large)).MustBe(200).Json.Text("price"));
 
-        Task<long> HoldAsync(string until) => Purchase.NumberAsync(
-            "billing",
-            $"""
-            with held as (update subscription set held_until = {until} where customer = $1 returning 1) select count(*) from held
-            """,
-            user.Customer);
+        Task<int> HoldAsync(string until) =>
+            Purchase.RunAsync("billing", $"update subscription set held_until = {until} where customer = $1", user.Customer);
     }
 
     [Theory]
