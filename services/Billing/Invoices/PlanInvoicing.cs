@@ -1,7 +1,6 @@
 using System.Text.Json;
 using LlmGateway.Contracts;
 using LlmGateway.ServiceDefaults;
-using Npgsql;
 
 namespace LlmGateway.Billing;
 
