@@ -45,6 +45,7 @@ var sessions = stack.AddService<Projects.Sessions>("sessions", Ports.Sessions)
     .WithReference(wallet)
     .WithKeys(internalKeys, masterKeys, peppers)
     .WithSeeds(stack, sandbox)
+    .WithSetting(stack, "Gateway:PrivateHosts")
     .WithSessionsCommands(internalKeys);
 
 // Top-ups, refunds, disputes: the only one that talks to Stripe.

@@ -73,7 +73,8 @@ static class Commands
             .WithCall("list-models", "List models", "TextBulletList", HttpMethod.Get, "/internal/catalogue", signed, inputs: Filter)
             .WithCall(
                 "import-prices", "Import prices", "ArrowImport", HttpMethod.Post, "/internal/catalogue/import", signed, Prices, PriceFile)
-            .WithCall("reseal", "Bring secrets under the first keys", "KeyReset", HttpMethod.Post, "/internal/reseal", signed);
+            .WithCall("reseal", "Bring secrets under the first keys", "KeyReset", HttpMethod.Post, "/internal/reseal", signed)
+            .WithErrorCommands(signed);
     }
 
     public static Service WithProxyCommands(this Service proxy, StackKeys keys)

@@ -3,9 +3,9 @@ using System.Text;
 namespace LlmGateway.AppHost;
 
 /// <summary>The one screen that a user sees when everything runs.</summary>
-static class Screen
+public static class Screen
 {
-    public static string Text(Stack stack, SeededKeys keys)
+    internal static string Text(Stack stack, SeededKeys keys)
     {
         var text = new StringBuilder("\nLLM Gateway runs.\n\n");
         var gateway = Url(Ports.Proxy);
@@ -13,7 +13,7 @@ static class Screen
         if (stack.HasDashboard)
             Line("Logs, traces", Login(stack) + "   (Aspire dashboard)");
         Line("Sandbox", $"{Url(Ports.Sandbox)}   (plays the model provider)");
-        Line("Stripe", $"{Url(Ports.SandboxStripe)}   (the sandbox's; any key sk_test_…)");
+        Line("Stripe", Payments(stack.Text("Stripe:Live:SecretKey"), stack.Text("Stripe:Test:SecretKey"), Url(Ports.SandboxStripe)));
         Line("Mail", $"{Url(Ports.Sandbox)}/sandbox/mail   (what the sandbox has caught)");
         Line("Servers", $"{stack.ServersAre}; data in {stack.Folder.Path}");
         if (keys.Backend is not null)
@@ -36,6 +36,17 @@ static class Screen
         void Line(string name, string value) => text.Append($"  {name,-14}{value}\n");
         string Url(int offset) => $"http://127.0.0.1:{stack.Base + offset}";
     }
+
+    /// <summary>Whose Stripe is asked, and whether a card that is entered there is charged.</summary>
+    /// <param name="live">The secret key of the live mode; null: there is none.</param>
+    /// <param name="sandbox">Where the sandbox's is.</param>
+    public static string Payments(string? live, string? test, string sandbox) => (live, test) switch
+    {
+        (null, null) => $"{sandbox}   (the sandbox's; any key sk_test_…)",
+        (null, not null) => "your account, with your test key   (no card is charged; projects of mode live cannot take payments)",
+        (not null, null) => "your account, with your live key   (CARDS ARE CHARGED; projects of mode test cannot take payments)",
+        _ => "your account, with your live and your test key   (of projects of mode live, CARDS ARE CHARGED)",
+    };
 
     /// <summary>With the token that the dashboard wants, if it wants one.</summary>
     static string Login(Stack stack)

@@ -80,6 +80,7 @@ static partial class Services
                 sessions.WithEnvironment(name, value);
         return sessions.WithEnvironment("SANDBOX_URL", sandbox.GetEndpoint("http"))
             .WithEnvironment("LLMGATEWAY_SEED", string.Join(':', stack.Seeds))
+            .WithEnvironment("LLMGATEWAY_SEED_RUN", stack.SeedRun)
             .WithEnvironment("Sessions__KeyFile", stack.Folder.Of(StackFolder.MadeKeys));
     }
 

@@ -44,6 +44,7 @@ sealed class Stack
         Seeds = Text("Seed") is { } seeds
             ? [.. seeds.Split(':').Select(Path.GetFullPath)]
             : DemoSeeds.Paths(builder.AppHostDirectory, name => builder.Configuration[name]);
+        SeedRun = Text("Seed") is null ? "" : Guid.NewGuid().ToString("N");
         if (!Runs)
             return;
         builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = StopLimit);
@@ -68,6 +69,9 @@ sealed class Stack
     public string Programs { get; }
 
     public string[] Seeds { get; }
+
+    /// <summary>Seeds that are named by hand are applied at this start, also where they say nothing new.</summary>
+    public string SeedRun { get; }
 
     public bool HasDashboard => Text("Dashboard") != "false";
 

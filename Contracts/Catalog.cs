@@ -15,6 +15,9 @@ public sealed record ProjectCatalog(
     /// for it.
     /// </summary>
     public bool KeysInQuery { get; init; }
+
+    /// <summary>The project's own routes, in no order.</summary>
+    public IReadOnlyList<CustomRoute> Routes { get; init; } = [];
 }
 
 /// <summary><c>POST /internal/projects</c>: the catalogs of these projects. The answer has a member for each that exists.</summary>
@@ -44,6 +47,12 @@ public sealed record ProviderConnection(
     /// <summary>The type of call credits that pay for its calls. Null: none do.</summary>
     public string? QueryType { get; init; }
 
+    /// <summary>
+    /// Addresses below these paths take raw calls (<c>/v1/providers/{id}/…</c>). Null: an HTTP API takes them everywhere, and a provider of
+    /// models where it answers and keeps nothing.
+    /// </summary>
+    public IReadOnlyList<string>? RawPaths { get; init; }
+
     /// <summary>The owner that a provider's secret is sealed for. The secret opens in no other project and for no other provider.</summary>
     public static string SecretOwner(Guid project, string id) => $"provider:{project:N}:{id}";
 }
@@ -70,6 +79,10 @@ public static class ProviderWire
 
     public const string Gemini = "gemini";
 
+    /// <summary>Any HTTP API. It has no models, and is called at its own addresses.</summary>
+    public const string Http = "http";
+
+    /// <summary>Those of models.</summary>
     public static readonly IReadOnlyList<string> All = [OpenAi, OpenAiCompatible, Responses, Anthropic, Gemini];
 }
 

@@ -10,9 +10,10 @@ namespace LlmGateway.Contracts;
 /// </summary>
 public static class Ids
 {
-    public const string Customer = "cus", Wallet = "wal", Lot = "lot", Session = "ses", Key = "key", Request = "req", Response = "resp",
-        Transfer = "txn", Window = "win", Event = "evt", WebhookEndpoint = "we", Delivery = "del", Payment = "pay", Refund = "rfd",
-        Promotion = "promo", Redemption = "red", Payout = "pyo", ConnectAccount = "cna", Invoice = "inv";
+    public const string Customer = "cus", Wallet = "wal", Lot = "lot", Session = "ses", Key = "key", SecretKey = "skey", Project = "prj",
+        Audit = "aud", Request = "req", Response = "resp", Transfer = "txn", Window = "win", Event = "evt", WebhookEndpoint = "we",
+        Delivery = "del", Payment = "pay", Refund = "rfd", Promotion = "promo", Redemption = "red", Payout = "pyo",
+        ConnectAccount = "cna", Invoice = "inv", Member = "mem", MemberToken = "mtk";
 
     /// <summary>
     /// Random bytes for many ids are fetched from the operating system at once. A system call for each id would add to every request's

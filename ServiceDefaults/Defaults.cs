@@ -1,3 +1,4 @@
+using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using Microsoft.AspNetCore.Builder;
@@ -15,7 +16,10 @@ public static class Defaults
     /// <summary>Enums on the wire are names in camel case, never numbers.</summary>
     public static readonly JsonStringEnumConverter EnumsByName = new(JsonNamingPolicy.CamelCase, allowIntegerValues: false);
 
-    /// <summary>The JSON of every internal call, message and management answer.</summary>
+    /// <summary>
+    /// The JSON of every internal call, message and management answer. It escapes what JSON must have escaped, so that a secret can be
+    /// copied as it stands there. None of it is put into a page.
+    /// </summary>
     public static readonly JsonSerializerOptions Json = new(JsonSerializerDefaults.Web)
     {
         AllowDuplicateProperties = false,
@@ -23,6 +27,7 @@ public static class Defaults
         RespectNullableAnnotations = true,
         RespectRequiredConstructorParameters = true,
         NumberHandling = JsonNumberHandling.Strict,
+        Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
         Converters = { EnumsByName },
     };
 

@@ -7,7 +7,7 @@ public enum CredentialStatus { Active, Revoked, Expired, CustomerBlocked, Custom
 /// What the edge knows of a caller after <c>POST /internal/credentials</c>. It says who the caller is, what it may do, and which registers
 /// pay. <see cref="MaxAge"/> and <see cref="MaxAgeWhenWatched"/> bound how long it is used.
 /// </summary>
-/// <param name="Id">Session id, key id or secret key id.</param>
+/// <param name="Id">Session id, key id or secret key id; a member's token stands for the member, and has the member's.</param>
 /// <param name="Family">The family of a session. All its refreshed successors share it, and it owns the spend cap.</param>
 /// <param name="ExpiresAt">The credential is refused after this instant. Null means never.</param>
 /// <param name="Models">The models that it may call. Null allows what the project allows, and an empty list allows nothing.</param>
@@ -26,6 +26,12 @@ public sealed record Credential(
 
     /// <summary>A key that may stand in the path of a request.</summary>
     public bool InPath { get; init; }
+
+    /// <summary>What a secret key or a member may do. Null allows all, and an empty list nothing.</summary>
+    public IReadOnlyList<string>? Permissions { get; init; }
+
+    /// <summary>Which of its member's tokens it is. Null for all but those.</summary>
+    public Guid? MemberToken { get; init; }
 
     /// <summary>The owner is told when the wallet falls below it. Null: never.</summary>
     public Money? LowMark { get; init; }
@@ -58,6 +64,15 @@ public sealed record Rates(int? RequestsPerMinute, int? TokensPerMinute);
 public sealed record Principal(
     CredentialKind Kind, Guid Credential, bool Test, Guid Organization, Guid Project, Guid? Customer, Guid? Wallet)
 {
+    /// <inheritdoc cref="Credential.Permissions"/>
+    public IReadOnlyList<string>? Permissions { get; init; }
+
+    /// <inheritdoc cref="Credential.ExpiresAt"/>
+    public DateTimeOffset? ExpiresAt { get; init; }
+
+    /// <inheritdoc cref="Credential.MemberToken"/>
+    public Guid? MemberToken { get; init; }
+
     public static Principal Of(Credential credential) =>
         new(
             credential.Kind,
@@ -66,7 +81,10 @@ public sealed record Principal(
             credential.Organization,
             credential.Project,
             credential.Customer,
-            credential.Wallet);
+            credential.Wallet)
+        {
+            Permissions = credential.Permissions, ExpiresAt = credential.ExpiresAt, MemberToken = credential.MemberToken,
+        };
 }
 
 /// <summary>
@@ -101,6 +119,9 @@ public sealed record Invalidation(string Kind, string Value)
 
     /// <summary>A customer changed. All its credentials are read again.</summary>
     public const string CustomerChanged = "customer";
+
+    /// <summary>A member of an organization was changed or removed, or its tokens were ended.</summary>
+    public const string MemberChanged = "member";
 
     /// <summary>A project's models, prices, providers or origins changed.</summary>
     public const string ProjectChanged = "project";

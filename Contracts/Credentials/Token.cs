@@ -4,7 +4,7 @@ using System.Text;
 namespace LlmGateway.Contracts;
 
 /// <summary>The kind of a secret, by its prefix.</summary>
-public enum CredentialKind { SecretKey, Session, CustomerKey }
+public enum CredentialKind { SecretKey, Session, CustomerKey, Member }
 
 /// <summary>
 /// Secrets as callers hold them. A secret is a prefix, 256 random bits in base 62, and six characters of checksum. The checksum lets a
@@ -14,7 +14,7 @@ public enum CredentialKind { SecretKey, Session, CustomerKey }
 public static class Token
 {
     public const string LiveSecret = "sk_live_", TestSecret = "sk_test_", Session = "es_", TestSession = "es_test_",
-        CustomerKey = "llm_gw_", Publishable = "pk_";
+        CustomerKey = "llm_gw_", LiveMember = "mt_live_", TestMember = "mt_test_", Publishable = "pk_";
 
     /// <summary>Shortest secret part of a literal key, in characters. Operators may put their own keys into a seed file.</summary>
     public const int MinSecret = 32;
@@ -47,6 +47,8 @@ public static class Token
             _ when token.StartsWith(TestSession, StringComparison.Ordinal) => (TestSession, CredentialKind.Session, true),
             _ when token.StartsWith(Session, StringComparison.Ordinal) => (Session, CredentialKind.Session, false),
             _ when token.StartsWith(CustomerKey, StringComparison.Ordinal) => (CustomerKey, CredentialKind.CustomerKey, false),
+            _ when token.StartsWith(LiveMember, StringComparison.Ordinal) => (LiveMember, CredentialKind.Member, false),
+            _ when token.StartsWith(TestMember, StringComparison.Ordinal) => (TestMember, CredentialKind.Member, true),
             _ => ("", default, false),
         };
         if (prefix.Length == 0)
@@ -55,8 +57,10 @@ public static class Token
         var secret = token[prefix.Length..];
         if (secret.Length < MinSecret || secret.ContainsAnyExceptInRange('!', '~'))
             return false;
-        // The gateway makes every session's token. Keys of other lengths may be an operator's own.
-        return secret.Length == RandomChars + ChecksumChars ? HasChecksum(token) : kind != CredentialKind.Session;
+        // The gateway makes every token of a session or a member. Keys of other lengths may be an operator's own.
+        return secret.Length == RandomChars + ChecksumChars
+            ? HasChecksum(token)
+            : kind is CredentialKind.SecretKey or CredentialKind.CustomerKey;
     }
 
     /// <summary>Whether the last characters are the checksum of the others, as in every secret that the gateway made.</summary>

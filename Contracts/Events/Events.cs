@@ -11,3 +11,12 @@ public sealed record KeyCreated(Guid Key, Guid Customer, Guid Organization, Guid
 
 /// <summary>A customer's key is no longer accepted.</summary>
 public sealed record KeyRevoked(Guid Key, Guid Customer, Guid Organization, Guid Project, bool Test, DateTimeOffset At);
+
+/// <summary>A credential has changed something that is not Sessions': it stands in the audit. An entry has the message's id.</summary>
+/// <param name="Customer">Whose it is, if it is one's. What entries say of a customer is erased with it.</param>
+/// <param name="Actor">The credential's or the member's id as it is shown, or the name of a service.</param>
+/// <param name="Before">A JSON object as text: the members that differ, as callers see them. Null: there was nothing.</param>
+/// <param name="After">Null: nothing is left.</param>
+public sealed record Changed(
+    Guid Id, Guid Project, bool Test, Guid? Customer, string Actor, string Action, string Subject, string? Before, string? After,
+    string? RequestId, DateTimeOffset At);

@@ -18,9 +18,13 @@ public static class KnownQueues
     /// <summary>Billing forgets customers that were deleted.</summary>
     public const string Erasures = "billing-erasures";
 
+    /// <summary>Sessions keeps the audit.</summary>
+    public const string Audit = "sessions-audit";
+
     public static readonly IReadOnlyDictionary<Type, IReadOnlyList<string>> All = new Dictionary<Type, IReadOnlyList<string>>
     {
         [typeof(PublicEvent)] = [Webhooks, Alerts, LowBalances],
         [typeof(CustomerDeleted)] = [Erasures],
+        [typeof(Changed)] = [Audit],
     };
 }

@@ -61,7 +61,11 @@ public sealed record PaySource(
 /// <summary>How long a customer has a plan.</summary>
 /// <param name="Name">For people.</param>
 /// <param name="To">Null: until somebody ends it.</param>
-public sealed record PlanTerm(string Name, DateTimeOffset? To);
+public sealed record PlanTerm(string Name, DateTimeOffset? To)
+{
+    /// <summary>The plan's id in its project.</summary>
+    public string? Id { get; init; }
+}
 
 /// <summary>
 /// Which requests a limit counts: those that match in every member that is there. Lists are sorted and without repetitions.

@@ -39,7 +39,11 @@ public sealed record BookPayment(
 public enum PaymentOutcome { Done, NotEnough, UnknownWallet, IdUsed, NoLot, Expired }
 
 /// <param name="Available">When there was not enough: what there was, nano-dollars.</param>
-public sealed record BookedPayment(PaymentOutcome Outcome, long Available);
+public sealed record BookedPayment(PaymentOutcome Outcome, long Available)
+{
+    /// <summary>What of it has paid what the customer owed, nano-dollars: so much less has reached the wallet.</summary>
+    public long OwedPaid { get; init; }
+}
 
 /// <summary>What Billing has the ledger book of a payout. Each is a post of the same name.</summary>
 public enum PayoutPost { Payout, PayoutPaid, PayoutFailed, PayoutReversed }
@@ -105,6 +109,9 @@ public sealed record ProjectTerms(Guid Organization, string Name, bool Active, l
 
     /// <summary>As its seed file says it. Null: it says nothing.</summary>
     public TopUpAllowance? TopUpLimits { get; init; }
+
+    /// <summary>Null: the project has its name alone.</summary>
+    public Branding? Branding { get; init; }
 }
 
 /// <summary>

@@ -1,3 +1,5 @@
+using System.Text.Json.Serialization;
+
 namespace LlmGateway.Contracts;
 
 /// <summary>
@@ -127,7 +129,11 @@ public sealed record WalletSummariesQuery(IReadOnlyList<Guid> Wallets, bool With
 
 /// <param name="Spent">Lifetime usage. <paramref name="ToppedUp"/> are lifetime top-ups.</param>
 public sealed record WalletSummary(
-    Guid Id, Money Balance, bool Frozen, Money Spent, Money ToppedUp, IReadOnlyList<LedgerLine>? RecentLedger);
+    Guid Id, Money Balance, bool Frozen, Money Spent, Money ToppedUp, IReadOnlyList<LedgerLine>? RecentLedger)
+{
+    /// <summary>What the customer owes, which its next top-up pays first.</summary>
+    public Money Owed { get; init; }
+}
 
 /// <summary><c>POST /internal/counters</c> asks for the state of counters, at most <see cref="MaxIds"/>.</summary>
 public sealed record CountersQuery(IReadOnlyList<Guid> Counters)
@@ -151,5 +157,20 @@ public sealed record OpenCounters(CounterScope Scope, IReadOnlyList<CounterOpeni
 /// <param name="Only">Null counts every request of the customer.</param>
 public sealed record CounterOpening(Guid Register, CounterTerm Term, Selector? Only);
 
-/// <summary>One line of a register's statement.</summary>
-public sealed record LedgerLine(string Id, string Type, Money Amount, Money BalanceAfter, DateTimeOffset CreatedAt, string? Description);
+/// <summary>
+/// One line of a register's statement. Of a movement that a customer owes for, or that has paid what it owed, all may be beside the
+/// balance: then the amount is 0.
+/// </summary>
+public sealed record LedgerLine(string Id, string Type, Money Amount, Money BalanceAfter, DateTimeOffset CreatedAt, string? Description)
+{
+    /// <summary>What the customer owes for it, because its wallet could not give it. Null: nothing.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public Money? Owed { get; init; }
+
+    /// <summary>What of it has paid what the customer owed, before the rest reached the wallet. Null: nothing.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public Money? OwedPaid { get; init; }
+
+    /// <summary>What it stands for outside the ledger: a payment, refund, dispute or promotion. Null: nothing.</summary>
+    public string? Reference { get; init; }
+}

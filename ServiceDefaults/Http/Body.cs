@@ -22,7 +22,11 @@ public static class Body
     static readonly JsonSerializerOptions Strict = new(Defaults.Json) { UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow };
 
     /// <summary>Throws <see cref="ProblemException"/> with a 400, 413 or 415.</summary>
-    public static async Task<T> ReadAsync<T>(HttpContext http)
+    public static async Task<T> ReadAsync<T>(HttpContext http) =>
+        Parse<T>((await BytesAsync(http)).Span, isInternal: http.Request.Path.StartsWithSegments("/internal"));
+
+    /// <summary>The body as it came. Throws <see cref="ProblemException"/> with a 413 or 415.</summary>
+    public static async Task<ReadOnlyMemory<byte>> BytesAsync(HttpContext http)
     {
         if (!http.Request.HasJsonContentType())
             throw new ProblemException(Problems.NotJson);
@@ -36,7 +40,7 @@ public static class Body
             if (buffer.Length > MaxManagementBytes)
                 throw new ProblemException(Problems.TooLarge(MaxManagementBytes));
         }
-        return Parse<T>(buffer.GetBuffer().AsSpan(0, (int)buffer.Length), isInternal: http.Request.Path.StartsWithSegments("/internal"));
+        return buffer.GetBuffer().AsMemory(0, (int)buffer.Length);
     }
 
     /// <summary>As the other, for a call that may have no body.</summary>
@@ -47,9 +51,11 @@ public static class Body
             : ReadAsync<T>(http);
 
     /// <param name="isInternal">From a service of ours, perhaps a newer one. What is not known yet is left out.</param>
-    public static T Parse<T>(ReadOnlySpan<byte> json, bool isInternal = false)
+    public static T Parse<T>(ReadOnlySpan<byte> json, bool isInternal = false) => Parse<T>(json, isInternal ? Defaults.Json : Strict);
+
+    /// <inheritdoc cref="Parse{T}(ReadOnlySpan{byte}, bool)"/>
+    public static T Parse<T>(ReadOnlySpan<byte> json, JsonSerializerOptions options)
     {
-        var options = isInternal ? Defaults.Json : Strict;
         try
         {
             return JsonSerializer.Deserialize<T>(json, options)

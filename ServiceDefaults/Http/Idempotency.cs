@@ -38,14 +38,19 @@ public static class Idempotency
 
     sealed record AnswerSeal(Envelope Envelope);
 
-    public static RouteHandlerBuilder WithIdempotency(this RouteHandlerBuilder route) => route.AddEndpointFilter(async (context, next) =>
-    {
-        var http = context.HttpContext;
-        var (key, problem) = ReadKey(http.Request);
-        return problem is not null ? problem
-            : key is null ? await next(context)
-            : await RunAsync(http, key, async () => (IResult)(await next(context))!);
-    });
+    /// <param name="ofEach">
+    /// Each secret key, and each token of a member, has calls of its own, because the answer shows what the one may have and the other may
+    /// not: what works longer than itself, for one.
+    /// </param>
+    public static RouteHandlerBuilder WithIdempotency(this RouteHandlerBuilder route, bool ofEach = false) =>
+        route.AddEndpointFilter(async (context, next) =>
+        {
+            var http = context.HttpContext;
+            var (key, problem) = ReadKey(http.Request);
+            return problem is not null ? problem
+                : key is null ? await next(context)
+                : await RunAsync(http, key, ofEach, async () => (IResult)(await next(context))!);
+        });
 
     /// <summary>
     /// The key of a call; null when it has none. An empty one is refused: it comes from a caller who believes that the call is protected.
@@ -70,11 +75,11 @@ public static class Idempotency
             ? Ids.Derive(principal.Project, $"{http.Request.Method} {path} {Scope(principal)} {key}")
             : Ids.New();
 
-    static async Task<IResult> RunAsync(HttpContext http, string key, Func<Task<IResult>> execute)
+    static async Task<IResult> RunAsync(HttpContext http, string key, bool ofEach, Func<Task<IResult>> execute)
     {
         var principal = http.Principal();
         var scope = Scope(principal);
-        var hash = await HashAsync(http);
+        var hash = await HashAsync(http, principal, ofEach);
         var database = http.RequestServices.GetRequiredService<NpgsqlDataSource>();
         var envelope = http.RequestServices.GetRequiredService<AnswerSeal>().Envelope;
 
@@ -103,18 +108,33 @@ public static class Idempotency
         }
     }
 
-    /// <summary>The scope of a key. An end user must never get another one's answer, least of all a fresh session token.</summary>
+    /// <summary>
+    /// The scope of a key. An end user must never get another one's answer, least of all a fresh session token, and neither must a member.
+    /// </summary>
     static string Scope(Principal principal) =>
         $"{principal.Project:N}:{(principal.Test ? "test" : "live")}"
-        + (principal.Kind == CredentialKind.SecretKey ? "" : $":{principal.Customer:N}");
+        + principal.Kind switch
+        {
+            CredentialKind.SecretKey => "",
+            CredentialKind.Member => $":member:{principal.Credential:N}",
+            _ => $":{principal.Customer:N}",
+        };
 
     static string Owner(string scope, string key) => $"idempotency:{scope}:{key}";
 
-    static async Task<byte[]> HashAsync(HttpContext http)
+    /// <summary>
+    /// A secret key that may not do all has calls of its own: another one's answer may show a secret that this one could not ask for. A
+    /// member's are apart by <see cref="Scope"/>, and its tokens by their ends.
+    /// </summary>
+    static async Task<byte[]> HashAsync(HttpContext http, Principal principal, bool ofEach)
     {
         http.Request.EnableBuffering(bufferThreshold: Body.MaxManagementBytes);
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
         hash.AppendData(Encoding.UTF8.GetBytes($"{http.Request.Method} {http.Request.Path}{http.Request.QueryString}\n"));
+        if (ofEach || principal.Permissions is not null)
+            hash.AppendData(principal.Credential.ToByteArray());
+        if (ofEach && principal.Kind == CredentialKind.Member)
+            hash.AppendData(BitConverter.GetBytes(principal.ExpiresAt?.UtcTicks ?? 0));
         var chunk = new byte[16 * 1024];
         for (int read; (read = await http.Request.Body.ReadAsync(chunk, http.RequestAborted)) > 0;)
         {

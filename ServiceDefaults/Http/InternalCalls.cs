@@ -39,8 +39,9 @@ public static class InternalCalls
         builder.Services.AddSingleton(new InternalKeys(builder.Keys(KeySetting.InternalKey)));
 
     /// <summary>
-    /// Refuses every call without a valid signature, health excepted, and every caller that <paramref name="callers"/> does not name for
-    /// the route. A route that is not in the table refuses everyone.
+    /// Refuses every call without a valid signature, health excepted, every caller that <paramref name="callers"/> does not name for the
+    /// route, every secret key and member without the route's permission, and a client for whom it is not. A route that is not in the table
+    /// refuses everyone.
     /// </summary>
     public static void UseInternalOnly(this WebApplication app, RouteCallers callers)
     {
@@ -53,9 +54,16 @@ public static class InternalCalls
                 await Problems.WriteAsync(http, Problems.InternalOnly);
             else if (!open && !callers.Accept(http, call!.Caller))
                 await Problems.WriteAsync(http, Problems.WrongCaller);
+            else if (Permissions.Lacking(http, call?.Principal) is { } permission)
+                await Problems.WriteAsync(http, Problems.InsufficientPermission(permission));
+            else if (OwnCustomer.Refusal(http, call?.Principal) is { } another)
+                await Problems.WriteAsync(http, another);
             else
             {
                 http.Features.Set(call);
+                // Under it the caller finds in the audit what the call has changed.
+                if (call?.Principal is not null)
+                    http.Response.Headers["X-Request-Id"] = http.RequestId();
                 await next(http);
             }
         });
@@ -65,11 +73,30 @@ public static class InternalCalls
     public static Principal Principal(this HttpContext http) =>
         http.Features.Get<ServiceCall>()?.Principal ?? throw new ProblemException(Problems.InternalOnly);
 
-    /// <summary>The caller must be a backend with a secret key.</summary>
+    /// <summary>Who calls, as the audit and the ledger name it: the credential's id as it is shown, or the member's.</summary>
+    public static string Actor(this Principal caller) => Ids.Show(
+        caller.Kind switch
+        {
+            CredentialKind.SecretKey => Ids.SecretKey,
+            CredentialKind.CustomerKey => Ids.Key,
+            CredentialKind.Member => Ids.Member,
+            _ => Ids.Session,
+        },
+        caller.Credential);
+
+    /// <summary>
+    /// The caller must be a backend with a secret key, or a member of the project's organization. What it may do was checked at the door.
+    /// </summary>
     public static Principal Backend(this HttpContext http) =>
-        http.Principal() is { Kind: CredentialKind.SecretKey } principal
+        http.Principal() is { Kind: CredentialKind.SecretKey or CredentialKind.Member } principal
             ? principal
             : throw new ProblemException(Problems.WrongCredential("a secret key (sk_…)"));
+
+    /// <summary>The caller must be a member of an organization.</summary>
+    public static Principal Member(this HttpContext http) =>
+        http.Principal() is { Kind: CredentialKind.Member } principal
+            ? principal
+            : throw new ProblemException(Problems.WrongCredential("a member's token (mt_…)"));
 
     /// <summary>The caller must be an end user with a session.</summary>
     public static Principal EndUser(this HttpContext http) =>

@@ -6,6 +6,7 @@ using System.Text.Json;
 using LlmGateway.Contracts;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using Npgsql;
@@ -112,16 +113,30 @@ public static class Problems
         "secret_key_in_browser",
         "A secret key (sk_…) came from a web page, where others can read it. Revoke it, and give pages a session token (es_…) instead.",
         "Origin");
+    public static readonly Problem MemberTokenInBrowser = SecretKeyInBrowser with
+    {
+        Code = "member_token_in_browser",
+        Message = "A member's token (mt_…) came from a web page, where others can read it. End it, and let a server call instead.",
+    };
     public static Problem ModelOutOfScope(string model) =>
         new(403, "permission_error", "model_not_allowed", $"This credential may not use the model '{model}'.", "model");
     public static readonly Problem SessionsDisabled = new(
         403, "permission_error", "end_user_sessions_disabled", "End-user sessions are not enabled for this project.");
     public static Problem CustomerStatus(string status) => new(403, "permission_error", $"customer_{status}", $"The customer is {status}.");
     public static readonly Problem ProjectInactive = new(403, "permission_error", "project_inactive", "The project is not active.");
+    public static Problem ProviderDisabled(string id) => new(
+        403, "permission_error", "provider-disabled",
+        $"The provider '{id}' takes no calls at this address: it has no type of call credits, or serves other addresses.");
+    public static readonly Problem BadProviderPath = new(
+        400, "invalid_request_error", "invalid_value", "The path of the request is not one that can be sent to a provider.");
     public static readonly Problem LiveOnly = new(
         403, "permission_error", "live_only", "Test credentials may call only sandbox or free models.", "model");
 
     public static Problem NotFound(string what) => new(404, "not_found_error", "not_found", $"There is no such {what}.");
+    public static Problem NoSuchRoute(HttpContext http) => NotFound($"route: {http.Request.Method} {http.Request.Path}");
+    public static Problem MethodNotAllowed(HttpContext http) => new(
+        405, "invalid_request_error", "method_not_allowed",
+        $"{http.Request.Path} does not take {http.Request.Method}. It takes {http.Response.Headers.Allow}.");
     public static Problem Conflict(string code, string message, string? param = null) => new(409, "conflict_error", code, message, param);
     public static readonly Problem IdempotencyInUse = new(
         409, "idempotency_error", "idempotency_key_in_use", "A request with this Idempotency-Key is still running.", "Idempotency-Key", 1);
@@ -180,6 +195,10 @@ public static class Problems
         "authentication_error",
         "internal_only",
         "This route is for the gateway's own services. The call was not signed for this service with one of its keys within a minute.");
+    public static readonly Problem LiveKeyNeeded = new(
+        403, "permission_error", "live_key_needed", "This is of the live world, too. A test key of a live project may not touch it.");
+    public static Problem InsufficientPermission(string needed) => new(
+        403, "permission_error", "insufficient_permission", $"This credential lacks the permission '{needed}'. Nothing was changed.");
     public static readonly Problem WrongCaller = new(
         403, "permission_error", "wrong_caller", "This route is for other services of the gateway.");
 
@@ -235,7 +254,14 @@ public static class Problems
     public static void SetProblemBody(this HttpContext http, ProblemBody body) => http.Items[typeof(ProblemBody)] = body;
 
     /// <summary>The body of a problem on wires without a form of their own.</summary>
-    public static void WriteBody(IBufferWriter<byte> to, Problem problem, string requestId)
+    public static void WriteBody(IBufferWriter<byte> to, Problem problem, string requestId) =>
+        Write(to, problem, requestId, withCode: problem.Credits is not null);
+
+    /// <summary>The same, with the code where clients of API gateways look for it.</summary>
+    public static void WriteBodyWithCode(IBufferWriter<byte> to, Problem problem, string requestId) =>
+        Write(to, problem, requestId, withCode: true);
+
+    static void Write(IBufferWriter<byte> to, Problem problem, string requestId, bool withCode)
     {
         using var json = new Utf8JsonWriter(to, Relaxed);
         json.WriteStartObject();
@@ -248,7 +274,7 @@ public static class Problems
         json.WriteEndObject();
         json.WriteString("message", problem.Message);
         json.WriteNumber("status", problem.Status);
-        if (problem.Credits is not null)
+        if (withCode)
             json.WriteString("code", problem.Code);
         problem.Credits?.Write(json);
         json.WriteString("requestId", requestId);
@@ -266,6 +292,9 @@ public static class Problems
         try
         {
             await next(http);
+            // Routing itself answers without a body, where there is no such path, and where it does not take the method.
+            if (http.Response is { HasStarted: false, ContentLength: null, ContentType: null } && http.GetEndpoint() is not RouteEndpoint)
+                await WriteUnroutedAsync(http);
         }
         catch (ProblemException e) when (!http.Response.HasStarted)
         {
@@ -298,6 +327,13 @@ public static class Problems
             await WriteAsync(http, outage ? Unavailable : Bug);
         }
     });
+
+    static Task WriteUnroutedAsync(HttpContext http) => http.Response.StatusCode switch
+    {
+        StatusCodes.Status404NotFound => WriteAsync(http, NoSuchRoute(http)),
+        StatusCodes.Status405MethodNotAllowed => WriteAsync(http, MethodNotAllowed(http)),
+        _ => Task.CompletedTask,
+    };
 
     /// <summary>
     /// True for exceptions of a dependency that is down or restarting: the same call may succeed later. A dependency that answers and

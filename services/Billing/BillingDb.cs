@@ -43,4 +43,13 @@ public sealed class BillingDb(DbContextOptions<BillingDb> options) : DbContext(o
 
     [DbContext(typeof(BillingDb)), Migration("0012_void")]
     sealed class Void0012 : SqlMigration;
+
+    [DbContext(typeof(BillingDb)), Migration("0013_shown")]
+    sealed class Shown0013 : SqlMigration;
+
+    [DbContext(typeof(BillingDb)), Migration("0014_payments_and_alerts")]
+    sealed class PaymentsAndAlerts0014 : SqlMigration;
+
+    [DbContext(typeof(BillingDb)), Migration("0016_found_by_keys")]
+    sealed class FoundByKeys0016 : SqlMigration;
 }

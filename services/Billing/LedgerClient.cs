@@ -40,6 +40,10 @@ public sealed class LedgerClient(HttpClient http)
         return await response.Content.ReadFromJsonAsync<WalletState>(Defaults.Json, token);
     }
 
+    /// <summary>Whether the caller's project has this wallet.</summary>
+    public async Task<bool> HasAsync(Guid wallet, Principal caller, CancellationToken token) =>
+        await StateAsync(wallet, token) is { } state && (state.Project, state.Test) == (caller.Project, caller.Test);
+
     /// <summary>Which of them have less than their mark. Any number.</summary>
     public async Task<IReadOnlyList<Guid>> BelowAsync(IReadOnlyList<BelowMark> marks, CancellationToken token)
     {

@@ -60,6 +60,9 @@ builder.Services.AddSingleton<Payouts>();
 builder.Services.AddSingleton<AutomaticPayouts>();
 builder.Services.AddSingleton<PayoutRounds>();
 
+// Files of payments and documents
+builder.Services.AddSingleton(new ExportSlots());
+
 // What is printed of them
 builder.Services.AddHostedSingleton<Invoicing>();
 
@@ -84,13 +87,17 @@ app.MapGetConfig();
 app.MapStartTopUp();
 app.MapListTopUps();
 app.MapSaveCard();
+app.MapRemoveCard();
 app.MapSetAutoTopUp();
 app.MapRedeemPromotion();
 
 // For backends
+app.MapListPayments();
 app.MapRefundPayment();
 app.MapListRefunds();
+app.MapListDisputes();
 app.MapCreatePromotion();
+app.MapEndPromotion();
 app.MapOnboard();
 app.MapGetConnectStatus();
 app.MapStartPayout();

@@ -29,6 +29,7 @@ builder.AddServiceClient<WalletClient>("wallet", WalletClient.AttemptTimeout);
 builder.Services.AddSingleton<RequestGate>();
 builder.Services.AddHealthChecks().AddCheck<RequestGate>("intake");
 builder.Services.AddSingleton<ChangeFeed>();
+builder.Services.AddSingleton(new CallerAddress(builder.Configuration[CallerAddress.Setting]));
 builder.AddFailedIdentifications();
 builder.AddBodyBudget();
 builder.AddManagementRates();
@@ -40,6 +41,10 @@ builder.Services.AddSingleton<Cors>();
 // What callers see of what they have
 builder.Services.AddSingleton<OwnBalance>();
 builder.Services.AddSingleton<OwnCredits>();
+
+// What backends ask
+builder.Services.AddSingleton<ManagementCalls>();
+builder.Services.AddSingleton<TestProvider>();
 
 // What a request needs before it runs
 builder.Services.AddSingleton(OutputDefault.Read(builder));
@@ -57,6 +62,13 @@ builder.Services.AddSingleton<ResponseStates>();
 builder.Services.AddSingleton<ResponseRoutes>();
 builder.Services.AddSingleton<Inference>();
 builder.Services.AddSingleton<CountTokens>();
+
+// Any HTTP API
+builder.Services.AddSingleton<HttpAnswers>();
+builder.Services.AddSingleton<HttpCalls>();
+builder.Services.AddSingleton<ProviderRoutes>();
+builder.Services.AddSingleton<OpenHosts>();
+builder.Services.AddSingleton<CustomRoutes>();
 
 // Batches and files
 builder.Services.AddSingleton<ProviderCalls>();

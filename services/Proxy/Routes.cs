@@ -16,9 +16,12 @@ public static class Routes
         Files.Map(app);
         FileBatches.Map(app);
         app.MapModels();
+        ProviderRoutes.Map(app);
         OwnCredits.Map(app);
+        TestProvider.Map(app);
         app.MapManagement();
         Drain.Map(app);
         app.MapRoot();
+        CustomRoutes.Map(app);
     }
 }

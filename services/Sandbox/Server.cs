@@ -59,6 +59,7 @@ public static class Server
         app.MapMessages();
         MessageBatches.Map(app);
         app.MapGemini();
+        app.MapHttpApi();
 
         app.MapControl();
         CommonFault.Map(app);

@@ -7,7 +7,9 @@ var builder = WebApplication.CreateBuilder(args);
 builder.AddServiceDefaults("sessions", Failpoints.All);
 builder.AddOwnDatabase<SessionsDb>("sessions");
 builder.AddRedis();
-builder.AddMessaging();
+builder.AddMessaging(
+    bus => bus.AddConsumer<AuditConsumer>(),
+    new DurableEndpoint(KnownQueues.Audit, AuditConsumer.Configure));
 builder.AddOutbox();
 builder.AddSeed();
 builder.AddEnvelope();
@@ -18,6 +20,7 @@ builder.AddServiceClient<WalletClient>("wallet", WalletClient.AttemptTimeout);
 builder.Services.AddRetention(TableRetention.All);
 builder.AddResponseState();
 builder.Services.AddSingleton(new SandboxAddress(builder.Configuration[SandboxAddress.Setting]));
+builder.Services.AddSingleton(PrivateHosts.Read(builder, PrivateHosts.OfProviders));
 builder.Services.AddSingleton<SessionTokens>();
 builder.Services.AddSingleton<CustomerKeys>();
 builder.Services.AddSingleton<HotCopies>();
@@ -26,6 +29,7 @@ builder.Services.AddHostedService<InvalidationBeats>();
 var app = builder.BuildService();
 app.UseServiceDefaults();
 app.UseInternalOnly(Routes.Callers);
+Author.UseAuthor(app);
 
 // For the edge
 app.MapCredentials();
@@ -52,14 +56,54 @@ app.MapDeleteResponse();
 app.MapListCatalogue();
 app.MapImportModels();
 
-// Keys that replace others
+// For operators: keys that replace others, changes that could not be kept
 app.MapReseal();
+app.MapErrorQueues();
 
 // End-user sessions
 app.MapMintSession();
 app.MapRefreshSession();
 app.MapListSessions();
 app.MapRevokeSession();
+
+// What projects are and sell
+app.MapListProjects();
+app.MapPutProject();
+app.MapPutBranding();
+app.MapListProviders();
+app.MapPutProvider();
+app.MapDeleteProvider();
+app.MapListQueryTypes();
+app.MapListModels();
+app.MapPutModel();
+app.MapDeleteModel();
+app.MapListPrices();
+app.MapListRoutes();
+app.MapPutRoute();
+app.MapDeleteRoute();
+app.MapShowRequest();
+app.MapListPlans();
+app.MapPutPlan();
+app.MapDeletePlan();
+app.MapExportSeed();
+
+// Who changed what
+app.MapListAudit();
+
+// Secret keys
+app.MapListSecretKeys();
+app.MapCreateSecretKey();
+app.MapRevokeSecretKey();
+
+// Members of organizations
+app.MapNameOwner();
+app.MapListMembers();
+app.MapCreateMember();
+app.MapChangeMember();
+app.MapRemoveMember();
+app.MapCreateMemberToken();
+app.MapEndMemberTokens();
+app.MapOwnMembership();
 
 // Customers
 app.MapListCustomers();

@@ -1,3 +1,4 @@
+using System.Net;
 using LlmGateway.Contracts;
 using LlmGateway.ServiceDefaults;
 
@@ -85,6 +86,17 @@ public sealed class WalletClient(HttpClient http)
         using var response = await http.PostAsJsonAsync("/internal/credits", adjustment, Defaults.Json, token);
         response.EnsureSuccessStatusCode();
         return (await response.Content.ReadFromJsonAsync<AdjustedCredits>(Defaults.Json, token))!;
+    }
+
+    /// <summary>Null when the project has no such request, or it is not booked yet.</summary>
+    public async Task<BookedRequest?> RequestAsync(Guid project, bool test, Guid request, CancellationToken token)
+    {
+        using var response = await http.GetAsync(
+            $"/internal/projects/{project:D}/usage/{request:D}?test={(test ? "true" : "false")}", token);
+        if (response.StatusCode == HttpStatusCode.NotFound)
+            return null;
+        response.EnsureSuccessStatusCode();
+        return await response.Content.ReadFromJsonAsync<BookedRequest>(Defaults.Json, token);
     }
 
     sealed record Answer(IReadOnlyList<WalletSummary> Summaries);

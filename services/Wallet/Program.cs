@@ -20,6 +20,7 @@ builder.Services.AddHostedSingleton<Rollups>();
 builder.Services.AddHostedSingleton<SessionSums>();
 builder.Services.AddHostedSingleton<UsageMonths>();
 builder.Services.AddHostedSingleton<Seals>();
+builder.Services.AddSingleton(new ExportSlots());
 
 // What is erased of customers
 builder.Services.AddHostedSingleton<Erasures>();
@@ -59,6 +60,7 @@ app.MapEndCall();
 app.MapRegisters();
 app.MapSummaries();
 app.MapEraseCustomer();
+app.MapFindRequest();
 app.MapCounterStates();
 app.MapCounterOpenings();
 
@@ -72,8 +74,10 @@ app.MapPayouts();
 
 // For backends and end users
 app.MapWallets();
+app.MapListLedger();
 app.MapOwnWallet();
 app.MapUsageSummary();
+app.MapListRequests();
 
 // What costs differently than it was charged
 app.MapReratings();

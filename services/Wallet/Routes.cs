@@ -11,6 +11,7 @@ public static class Routes
         ["POST /internal/registers"] = [Sessions],
         ["POST /internal/wallets/summaries"] = [Sessions],
         ["POST /internal/customers/{customer:guid}/erase"] = [Sessions],
+        ["GET /internal/projects/{project:guid}/usage/{request:guid}"] = [Sessions],
         ["POST /internal/counters"] = [Sessions],
         ["POST /internal/counters/openings"] = [Sessions],
         ["POST /internal/credits"] = [Sessions],
@@ -47,5 +48,6 @@ public static class Routes
         ["GET /v1/wallets/{id}/ledger"] = [Proxy],
         ["GET /v1/wallet/balance"] = [Proxy],
         ["GET /v1/usage/summary"] = [Proxy],
+        ["GET /v1/usage/requests"] = [Proxy],
     };
 }

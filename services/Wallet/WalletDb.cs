@@ -83,4 +83,7 @@ public sealed class WalletDb(DbContextOptions<WalletDb> options) : DbContext(opt
 
     [DbContext(typeof(WalletDb)), Migration("0025_frozen_by")]
     sealed class FrozenBy0025 : SqlMigration;
+
+    [DbContext(typeof(WalletDb)), Migration("0026_usage_list")]
+    sealed class UsageList0026 : SqlMigration;
 }

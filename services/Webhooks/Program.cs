@@ -15,6 +15,7 @@ builder.AddServiceClient<BillingClient>("billing", BillingClient.AttemptTimeout)
 builder.AddMessaging(
     bus => bus.AddConsumer<EventConsumer>(),
     new DurableEndpoint(KnownQueues.Webhooks, EventConsumer.Configure));
+builder.AddOutbox();
 
 // Where owners' systems are
 builder.Services.AddSingleton(new GuardedConnections(PrivateHosts.Read(builder, EndpointRules.PrivateHostsSetting)));

@@ -41,6 +41,7 @@ public static class TableRetention
                 "event",
                 $"created < {kept} and not exists (select from delivery where delivery.event = event.id)",
                 "nobody asks for an event that is older"),
+            Kept("outbox_message", "rows leave when the broker has them"),
             Kept("forgotten", "one row per series of customers: the numbers of events that were deleted are not missing"),
         ];
     }

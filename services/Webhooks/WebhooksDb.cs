@@ -16,4 +16,7 @@ public sealed class WebhooksDb(DbContextOptions<WebhooksDb> options) : DbContext
 
     [DbContext(typeof(WebhooksDb)), Migration("0003_bounds")]
     sealed class Bounds0003 : SqlMigration;
+
+    [DbContext(typeof(WebhooksDb)), Migration("0004_own_events")]
+    sealed class OwnEvents0004 : SqlMigration;
 }

@@ -174,6 +174,15 @@ static class Books
         """,
         user.Customer);
 
+    /// <summary>Who has moved a customer's money, as the ledger names them.</summary>
+    public static Task<IReadOnlyList<string>> ActorsAsync(User user) => TextsAsync(
+        Wallet,
+        """
+        select distinct actor from transfer where actor is not null and id in (
+            select transfer from entry where account in (select id from account where owner = $1))
+        """,
+        user.Customer);
+
     static async Task<IReadOnlyList<string>> TextsAsync(NpgsqlDataSource database, string sql, params object[] values)
     {
         await using var query = database.CreateCommand(sql);

@@ -21,14 +21,21 @@ public static class AlertText
         [EventTypes.PayoutFailed] = "A payout has failed",
         [EventTypes.DisputeOpened] = "A payment is disputed at the bank",
         [EventTypes.DisputeClosed] = "A dispute is decided",
+        [EventTypes.WebhookEndpointDisabled] = "A webhook endpoint is disabled, and what happens waits for it",
     };
 
     /// <summary>What is mailed when nobody says what.</summary>
     public static readonly IReadOnlyList<string> Usual =
-        [EventTypes.WalletLowBalance, EventTypes.WalletExhausted, EventTypes.LimitThreshold, EventTypes.PayoutFailed];
+    [
+        EventTypes.WalletLowBalance, EventTypes.WalletExhausted, EventTypes.LimitThreshold, EventTypes.PayoutFailed,
+        EventTypes.WebhookEndpointDisabled,
+    ];
 
-    /// <summary>Members of events that are for programs: with them a page pays.</summary>
-    static readonly HashSet<string> NotMailed = ["clientSecret", "paymentMethod", "publishableKey"];
+    /// <summary>
+    /// Members of events that are for programs: with them a page pays. An earlier version has told the whole address of an endpoint, which
+    /// may have a secret in it.
+    /// </summary>
+    static readonly HashSet<string> NotMailed = ["clientSecret", "paymentMethod", "publishableKey", "url"];
 
     /// <summary>The event's id is the mail's: it is mailed once, however often it arrives.</summary>
     public static Mail Of(PublicEvent told, string to)
@@ -41,8 +48,9 @@ public static class AlertText
             .Append(CultureInfo.InvariantCulture, $", {told.Created.UtcDateTime:yyyy-MM-dd HH:mm:ss} UTC\n")
             .Append(told.Test ? "Of the test world.\n" : "")
             .Append("This address is told because a backend of the project has named it (PUT /v1/alerts).\n");
-        var customer = data.RootElement.TryGetProperty("customerId", out var id) ? $": {Shown(id)}" : "";
-        return new(told.Id, to, $"{(told.Test ? "[test] " : "")}{Titles[told.Type]}{customer}", text.ToString());
+        var whose = data.RootElement.TryGetProperty("customerId", out var id) || data.RootElement.TryGetProperty("endpointId", out id)
+            ? $": {Shown(id)}" : "";
+        return new(told.Id, to, $"{(told.Test ? "[test] " : "")}{Titles[told.Type]}{whose}", text.ToString());
     }
 
     static string Shown(JsonElement value) => Line(value.ValueKind == JsonValueKind.String ? value.GetString()! : value.GetRawText());

@@ -1,3 +1,4 @@
+using LlmGateway.Contracts;
 using LlmGateway.ServiceDefaults;
 using Npgsql;
 
@@ -13,10 +14,12 @@ public static class PutAlerts
 
     public sealed record View(string Email, IReadOnlyList<string> Events);
 
+    static readonly AuditedThing Audited = new("alert", "alerts");
+
     public static void MapAlerts(this WebApplication app)
     {
         app.MapPut("/v1/alerts", PutAsync);
-        app.MapGet("/v1/alerts", GetAsync);
+        app.MapGet("/v1/alerts", GetAsync).WithQuery();
         app.MapDelete("/v1/alerts", DeleteAsync);
     }
 
@@ -29,11 +32,13 @@ public static class PutAlerts
         if (mail.Server is null)
             return Problems.Conflict("mail_not_set_up", "This gateway has no mail server: nobody would be told anything.");
         var view = new View(input.Email, [.. (input.Events ?? AlertText.Usual).Distinct().Order(StringComparer.Ordinal)]);
-        await using var put = database.Sql("""
-            insert into alert (project, test, email, events) values ($1, $2, $3, $4)
-            on conflict (project, test) do update set email = excluded.email, events = excluded.events, changed_at = now()
-            """, caller.Project, caller.Test, view.Email, view.Events.ToArray());
-        await put.ExecuteNonQueryAsync(token);
+        await database.ChangeAuditedAsync(
+            http, Audited, connection => FindAsync(connection, caller, token), known => known,
+            connection => connection.ChangeAsync("""
+                insert into alert (project, test, email, events) values ($1, $2, $3, $4)
+                on conflict (project, test) do update set email = excluded.email, events = excluded.events, changed_at = now()
+                """, token, caller.Project, caller.Test, view.Email, view.Events.ToArray()),
+            token);
         return Results.Json(view, Defaults.Json);
     }
 
@@ -47,18 +52,26 @@ public static class PutAlerts
     static async Task<IResult> GetAsync(HttpContext http, NpgsqlDataSource database, CancellationToken token)
     {
         var caller = http.Backend();
-        await using var query = database.Sql(
+        await using var connection = await database.OpenConnectionAsync(token);
+        return await FindAsync(connection, caller, token) is { } view ? Results.Json(view, Defaults.Json) : Problems.NotFound("alert");
+    }
+
+    static async Task<View?> FindAsync(NpgsqlConnection connection, Principal caller, CancellationToken token)
+    {
+        await using var query = connection.Sql(
             "select email, events from alert where project = $1 and test = $2", caller.Project, caller.Test);
         await using var row = await query.ExecuteReaderAsync(token);
-        return await row.ReadAsync(token)
-            ? Results.Json(new View(row.GetString(0), row.GetFieldValue<string[]>(1)), Defaults.Json)
-            : Problems.NotFound("alert");
+        return await row.ReadAsync(token) ? new(row.GetString(0), row.GetFieldValue<string[]>(1)) : null;
     }
 
     static async Task<IResult> DeleteAsync(HttpContext http, NpgsqlDataSource database, CancellationToken token)
     {
         var caller = http.Backend();
-        await using var delete = database.Sql("delete from alert where project = $1 and test = $2", caller.Project, caller.Test);
-        return await delete.ExecuteNonQueryAsync(token) == 1 ? Results.NoContent() : Problems.NotFound("alert");
+        var deleted = await database.ChangeAuditedAsync(
+            http, Audited, connection => FindAsync(connection, caller, token), known => known,
+            connection => connection.ChangeAsync(
+                "delete from alert where project = $1 and test = $2", token, caller.Project, caller.Test),
+            token);
+        return deleted == 1 ? Results.NoContent() : Problems.NotFound("alert");
     }
 }

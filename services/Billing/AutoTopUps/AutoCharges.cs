@@ -10,8 +10,8 @@ namespace LlmGateway.Billing;
 /// they were charged for. Everything may be repeated by anybody.
 /// </summary>
 public sealed class AutoCharges(
-    NpgsqlDataSource database, StripeModes modes, StripeCalls stripe, Intents intents, Postings postings, Purchases purchases,
-    LedgerClient ledger, SessionsClient sessions, MailSettings mail, OutboxSignal outbox, TimeProvider time)
+    NpgsqlDataSource database, StripeModes modes, StripeCalls stripe, SavedCards cards, Intents intents, Postings postings,
+    Purchases purchases, LedgerClient ledger, SessionsClient sessions, MailSettings mail, OutboxSignal outbox, TimeProvider time)
 {
     /// <summary>How long an owner may take to confirm a payment.</summary>
     static readonly TimeSpan ConfirmLife = TimeSpan.FromHours(24);
@@ -129,9 +129,27 @@ public sealed class AutoCharges(
         }
         catch (StripeRefusalException e)
         {
-            return (await purchases.ForgetAsync(payment, token, e.Code ?? "refused"), null);
+            return (await RefusedAsync(payment, e.Code ?? "refused", token), null);
         }
     }
+
+    /// <summary>
+    /// Ends what Stripe has refused. Where Stripe has made no intent, no event of its own will say so: its owner is told in the same
+    /// commit.
+    /// </summary>
+    Task<Payment> RefusedAsync(Payment payment, string code, CancellationToken token) =>
+        database.WithLockedAsync(payment.Id, async (connection, row) =>
+        {
+            if (row.Status is Payment.Succeeded or Payment.Canceled || row.Intent != payment.Intent)
+                return row;
+            var ended = row with { Status = Payment.Canceled, FailureCode = code };
+            await connection.ChangeAsync(
+                "update payment set status = 'canceled', failure_code = $2 where id = $1", token, ended.Id, code);
+            if (ended.Intent is null)
+                await connection.TellAsync(
+                    ended, Contracts.EventTypes.TopUpFailed, Intents.FailureOf(ended), time.GetUtcNow(), token);
+            return ended;
+        }, token);
 
     bool IsOver(Payment payment) => payment.CreatedAt < time.GetUtcNow() - LongestCall;
 
@@ -148,21 +166,25 @@ public sealed class AutoCharges(
         }
     }
 
-    /// <summary>Not after Stripe has forgotten the key, and not for an owner who does not want it any more.</summary>
+    /// <summary>
+    /// Not after Stripe has forgotten the key, and not for an owner who does not want it any more, or not with this card.
+    /// </summary>
     async Task<bool> MayRepeatAsync(Payment payment, CancellationToken token) =>
         payment.CreatedAt > time.GetUtcNow() - StripeCalls.KeyLife
         && await database.AutoTopUpAsync(payment.Wallet, token) is { Status: AutoTopUp.Active } row && row.Payment == payment.Id
+        && (await cards.CardAsync(payment.Wallet, payment.Livemode, token))?.Method == payment.OffSession!.Method
         && await MayChargeAsync(payment.Wallet, payment.Project, payment.Customer, token) is not null;
 
     /// <summary>What a page needs to confirm this very payment with the card that is saved, its owner being there.</summary>
-    public static object ToConfirm(StripeMode mode, Payment payment, PaymentIntent intent) => new
+    /// <param name="intent">Null for who may look at it only, without the secret that pays.</param>
+    public static object ToConfirm(StripeMode mode, Payment payment, PaymentIntent? intent) => new
     {
         customerId = Ids.Show(Ids.Customer, payment.Customer),
         walletId = Ids.Show(Ids.Wallet, payment.Wallet),
         paymentId = Ids.Show(Ids.Payment, payment.Id),
         amount = new Money(payment.Amount),
         totalAmount = new Money(payment.Parts.Sum),
-        clientSecret = intent.ClientSecret,
+        clientSecret = intent?.ClientSecret,
         paymentMethod = payment.OffSession!.Method,
         publishableKey = mode.PublishableKey,
         expiresAt = payment.CreatedAt + ConfirmLife,

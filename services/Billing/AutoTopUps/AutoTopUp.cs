@@ -25,6 +25,12 @@ public sealed record AutoTopUp(
     /// <summary>Why it pauses. The first waits for the open payment, which the owner can confirm; the others for another card.</summary>
     public const string Authentication = "authentication_required", CardDeclined = "card_declined", TooManyDeclines = "too_many_declines";
 
+    /// <summary>
+    /// Why it waits and does not pause. Stripe has refused the charge without asking the card's bank; the attempt was cancelled; the month
+    /// has no room for it.
+    /// </summary>
+    public const string Refused = "charge_refused", Canceled = "canceled", AtCeiling = "monthly_ceiling";
+
     /// <summary>Its owner is asked to confirm the payment that is open.</summary>
     public bool AwaitsOwner => Status == Paused && Reason == Authentication;
 
@@ -62,6 +68,25 @@ public sealed record AutoTopUp(
         return (long)Int128.Min(wanted, Math.Min(room, Quote.Most.Nanos / Amount));
     }
 
+    /// <summary>The month's ceiling has no room for its amount once.</summary>
+    /// <param name="charged">In this month, what is under way included.</param>
+    public bool IsAtCeiling(long charged) => charged > Ceiling - Amount;
+
+    /// <summary>When the month's ceiling counts anew: it is of a calendar month (UTC).</summary>
+    public static DateTimeOffset NextMonth(DateTimeOffset now)
+    {
+        var utc = now.UtcDateTime;
+        return new DateTimeOffset(utc.Year, utc.Month, 1, 0, 0, 0, TimeSpan.Zero).AddMonths(1);
+    }
+
+    /// <summary>Why the next attempt waits after that one.</summary>
+    public static string ReasonAfter(Payment failed) => failed switch
+    {
+        { FailureCode: null, FailedCharges.Count: 0 } => Canceled,
+        { Intent: null } => Refused,
+        _ => CardDeclined,
+    };
+
     /// <summary>What follows from the state of its payment, once: then it is not under way any more, or its owner is waited for.</summary>
     public AutoTopUp After(Payment payment, DateTimeOffset now)
     {
@@ -79,7 +104,7 @@ public sealed record AutoTopUp(
             Billing.Payment.Open when payment.FailureCode is null or Authentication =>
                 this with { Status = Paused, Reason = Authentication },
             Billing.Payment.Canceled when AwaitsOwner || Status == Off => this with { Payment = null },
-            Billing.Payment.Open or Billing.Payment.Canceled => Declined(payment.FailureCode ?? "canceled", now),
+            Billing.Payment.Open or Billing.Payment.Canceled => Declined(payment.FailureCode ?? Canceled, now),
             _ => this,
         };
     }
@@ -147,6 +172,13 @@ public static class AutoTopUpRows
             """, wallet);
         return (long)(await query.ExecuteScalarAsync(token))!;
     }
+
+    /// <summary>The latest that was charged by itself, or was to be. Null: there was none.</summary>
+    public static async Task<Payment?> LatestChargeAsync(this NpgsqlDataSource database, Guid wallet, CancellationToken token) =>
+        await PaymentRows.PaymentsAsync(
+            database.Sql($"""
+                select {PaymentRows.Columns} from payment where wallet = $1 and crossing is not null order by created_at desc limit 1
+                """, wallet), token) is [var latest] ? latest : null;
 
     public static async Task<List<AutoTopUp>> ReadAsync(NpgsqlCommand query, CancellationToken token)
     {

@@ -11,7 +11,7 @@ namespace LlmGateway.Billing;
 /// </summary>
 public sealed class AutoTopUps(
     NpgsqlDataSource database, DatabaseReady ready, StripeModes modes, LedgerClient ledger, SavedCards cards, AutoCharges charges,
-    Trust trust, Postings postings, TimeProvider time, ILogger<AutoTopUps> log)
+    Trust trust, Postings postings, MailSettings mail, OutboxSignal outbox, TimeProvider time, ILogger<AutoTopUps> log)
     : BackgroundService
 {
     public static readonly TimeSpan CheckEvery = TimeSpan.FromSeconds(15);
@@ -95,7 +95,10 @@ public sealed class AutoTopUps(
         var payment = await database.WithAutoTopUpAsync<Payment>(
             wallet, (connection, now) => ClaimAsync(connection, row, now, mode, state, terms, card, standing, booked, token), token);
         if (payment is null)
+        {
+            outbox.Raise(); // the month's ceiling may be told
             return;
+        }
         Failpoint.Hit("billing.auto.claimed");
         await charges.AdvanceAsync(payment, isNew: true, token);
     }
@@ -147,16 +150,19 @@ public sealed class AutoTopUps(
     /// The claim: a payment of this fall, in a number of its own, before Stripe is asked for anything. Null: somebody else has answered it,
     /// or nothing is to be charged.
     /// </summary>
-    static async Task<Payment?> ClaimAsync(
+    async Task<Payment?> ClaimAsync(
         NpgsqlConnection connection, AutoTopUp read, AutoTopUp now, StripeMode mode, WalletState state, ProjectTerms terms,
         SavedCard card, Standing standing, long booked, CancellationToken token)
     {
         if (now != read)
             return null;
         var one = Quote.Of(new(now.Amount), terms.MarkupPpm, terms.PlatformFeePpm);
-        var count = now.Increments(
-            state.Balance, state.Owed, await UnderWayAsync(connection, now.Wallet, booked, token), one.Parts.Net,
-            await connection.ChargedThisMonthAsync(now.Wallet, token), standing.Room);
+        var underWay = await UnderWayAsync(connection, now.Wallet, booked, token);
+        var charged = await connection.ChargedThisMonthAsync(now.Wallet, token);
+        var count = now.Increments(state.Balance, state.Owed, underWay, one.Parts.Net, charged, standing.Room);
+        if (now.IsAtCeiling(charged)
+            && (now with { Ceiling = long.MaxValue }).Increments(state.Balance, state.Owed, underWay, one.Parts.Net, charged: 0) > 0)
+            await connection.TellOfCeilingAsync(now, charged, mail.Server is not null, time.GetUtcNow(), token);
         if (count == 0 || standing.Refuse(new(now.Amount * count)) is not null)
             return null;
         var quote = Quote.Of(new(now.Amount * count), terms.MarkupPpm, terms.PlatformFeePpm);

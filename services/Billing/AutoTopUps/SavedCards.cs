@@ -9,7 +9,13 @@ namespace LlmGateway.Billing;
 /// <param name="Holder">Stripe's customer.</param>
 /// <param name="Method">Stripe's PaymentMethod.</param>
 public sealed record SavedCard(
-    string Holder, string Method, string? Brand, string? Last4, int? ExpMonth, int? ExpYear, string? Fingerprint);
+    string Holder, string Method, string? Brand, string? Last4, int? ExpMonth, int? ExpYear, string? Fingerprint)
+{
+    public CardView Shown => new(Brand, Last4, ExpMonth, ExpYear);
+}
+
+/// <summary>A saved card as its owner and its backend see it.</summary>
+public sealed record CardView(string? Brand, string? Last4, int? ExpMonth, int? ExpYear);
 
 /// <summary>
 /// Cards that wallets are topped up with. Our row is there before Stripe's customer and its SetupIntent, each with a key of its own for
@@ -127,6 +133,43 @@ public sealed class SavedCards(NpgsqlDataSource database, StripeCalls stripe)
     }
 
     /// <summary>
+    /// Nobody can charge the card any more, nor one that it has replaced, and nothing is known of it here but which setup has saved it:
+    /// what is told of that later saves it no more. The setup that is open ends first, or a page could save the next card meanwhile.
+    /// Repeatable. Nor has the audit anything of the card but that there was one.
+    /// </summary>
+    public async Task RemoveAsync(StripeMode mode, WalletOwner owner, HttpContext http, CancellationToken token)
+    {
+        await CancelAsync(mode, owner.Wallet, token);
+        if (await StripeCustomerAsync(owner.Wallet, mode.Livemode, token) is not { } holder)
+            return;
+        var card = await CardAsync(owner.Wallet, mode.Livemode, token);
+        var attached = await stripe.MethodsAsync(mode, holder, token);
+        string[] gone = card is null ? [.. attached] : [.. attached.Append(card.Method).Distinct()];
+        foreach (var method in gone)
+            await stripe.DetachAsync(mode, method, token);
+        var thing = owner.Thing("payment_method", "payment-method");
+        await using var connection = await database.OpenConnectionAsync(token);
+        await using var transaction = await connection.BeginTransactionAsync(token);
+        await connection.RunAsync(Database.FreeWhenIdle, token);
+        var forgotten = await connection.ChangeAsync("""
+            update card_holder set method = null, brand = null, last4 = null, exp_month = null, exp_year = null, fingerprint = null
+            where wallet = $1 and livemode = $2 and method = any($3)
+            """, token, owner.Wallet, mode.Livemode, gone);
+        if (forgotten == 1)
+            await connection.AuditAsync(
+                http,
+                new($"{thing.Kind}.deleted", thing.Subject, new { Card = AuditedChange.Hidden }, null) { Customer = thing.Customer },
+                token);
+        await transaction.CommitAsync(CancellationToken.None);
+    }
+
+    async Task<string?> StripeCustomerAsync(Guid wallet, bool livemode, CancellationToken token)
+    {
+        await using var query = database.Sql("select customer from card_holder where wallet = $1 and livemode = $2", wallet, livemode);
+        return await query.ExecuteScalarAsync(token) as string;
+    }
+
+    /// <summary>
     /// Stripe's customer. An answer that did not come is asked for again under its key, and after a while under another one: Stripe keeps
     /// errors for a day. A customer that nobody knows of costs nothing.
     /// </summary>
@@ -187,7 +230,7 @@ public sealed class SavedCards(NpgsqlDataSource database, StripeCalls stripe)
 
     /// <summary>
     /// What Stripe says of a setup. The card of a later setup stays, whatever comes of an earlier one. A new card ends a pause: its owner
-    /// has done what there was to do.
+    /// has done what there was to do. What the card before has met is forgotten, also where nothing is charged by itself now.
     /// </summary>
     /// <returns>The setup's status.</returns>
     async Task<string> TakeAsync(Guid id, StripeMode mode, SetupIntent said, CancellationToken token)
@@ -209,8 +252,9 @@ public sealed class SavedCards(NpgsqlDataSource database, StripeCalls stripe)
             """, token, id, said.Id, status);
         if (status == "succeeded" && await SaveAsync(connection, id, wallet, mode.Livemode, said.PaymentMethod, token))
             await connection.ChangeAsync("""
-                update auto_top_up set status = 'active', reason = null, failures = 0, not_before = null, payment = null, due_at = now()
-                where wallet = $1 and status <> 'off'
+                update auto_top_up set status = case when status = 'off' then 'off' else 'active' end, reason = null, failures = 0,
+                    not_before = null, payment = null, due_at = now()
+                where wallet = $1
                 """, token, wallet);
         await transaction.CommitAsync(CancellationToken.None);
         Failpoint.Hit("billing.setup.taken");

@@ -23,6 +23,10 @@ public sealed record WalletOwner(
                 : throw new ProblemException(Problems.NotFound("wallet"));
     }
 
+    /// <summary>Something of the customer, as the audit names it.</summary>
+    public AuditedThing Thing(string kind, string part) =>
+        new(kind, $"{Ids.Show(Ids.Customer, Customer)}/{part}") { Customer = Customer };
+
     /// <summary>As it must be where money is to be taken, now or later.</summary>
     public StripeMode ModeOf(StripeModes modes) =>
         State.Frozen ? throw new ProblemException(Problems.WalletFrozen)

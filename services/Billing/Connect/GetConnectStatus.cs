@@ -21,7 +21,8 @@ public static class GetConnectStatus
         string? AccountId, bool Onboarded, bool PayoutsEnabled, Money MarginBalance, string State, string? NextStep,
         IReadOnlyList<string> Due, Money Owed, Money InPayout, string Currency, Money? AutomaticThreshold, DateTimeOffset? AsOf);
 
-    public static void MapGetConnectStatus(this WebApplication app) => app.MapGet("/v1/connect/status", HandleAsync);
+    public static void MapGetConnectStatus(this WebApplication app) =>
+        app.MapGet("/v1/connect/status", HandleAsync).WithQuery();
 
     static async Task<IResult> HandleAsync(
         HttpContext http, ConnectAccounts accounts, StripeModes modes, LedgerClient ledger, NpgsqlDataSource database,

@@ -1,10 +1,12 @@
 using LlmGateway.ServiceDefaults;
+using Npgsql;
 
 namespace LlmGateway.Billing;
 
 /// <summary>
 /// <c>POST /v1/connect/onboard {refreshUrl, returnUrl, country?}</c>: a page of Stripe's on which the developer says who is to be paid. A
-/// project has one account in each mode, however many ask at once; each call makes a new page, which is opened once, within minutes.
+/// project has one account in each mode, however many ask at once; each call makes a new page, which is opened once, within minutes. On it
+/// somebody may say to which bank the money goes, so the audit has each page, and has it before anybody can open it.
 /// </summary>
 public static class Onboard
 {
@@ -25,7 +27,8 @@ public static class Onboard
     public static void MapOnboard(this WebApplication app) => app.MapPost("/v1/connect/onboard", HandleAsync).WithIdempotency();
 
     static async Task<IResult> HandleAsync(
-        HttpContext http, ConnectAccounts accounts, ConnectCalls stripe, StripeModes modes, CancellationToken token)
+        HttpContext http, ConnectAccounts accounts, ConnectCalls stripe, StripeModes modes, NpgsqlDataSource database,
+        CancellationToken token)
     {
         var caller = http.Backend();
         var input = await Body.ReadAsync<Request>(http);
@@ -41,6 +44,7 @@ public static class Onboard
                 {
                     if (input.Country is { } country && account.Country is { } known && known != country)
                         return Problems.Invalid("country", $"'country' is {known} already, and cannot be changed.");
+                    await AuditAsync(id);
                     if (await LinkAsync(id) is { } link)
                         return Results.Json(new Answer(id, link.Url, link.ExpiresAt), Defaults.Json);
                     await accounts.ForgetAsync(account, token);
@@ -51,6 +55,13 @@ public static class Onboard
             return Problems.Invalid(ParamOf(e), $"Stripe does not open the page: {e.Message}");
         }
         return Problems.Unavailable;
+
+        async Task AuditAsync(string account)
+        {
+            await using var connection = await database.OpenConnectionAsync(token);
+            await connection.AuditAsync(
+                http, new("connect_account.page_made", "connect/account", null, new { AccountId = account, input.Country }), token);
+        }
 
         // Null when the account is gone.
         async Task<global::Stripe.AccountLink?> LinkAsync(string account)

@@ -124,11 +124,14 @@ public sealed class EventWorker(
         }
     }
 
+    /// <summary>Of a card nothing is kept that nothing follows from: such a body has its owner's name, mail and addresses.</summary>
     async Task MarkAsync(Waiting waiting, string status, string? reason, CancellationToken token)
     {
-        await using var mark = database.Sql(
-            "update stripe_event set status = $3, reason = $4 where id = $1 and livemode = $2", waiting.Id, waiting.Livemode, status,
-            reason);
+        await using var mark = database.Sql("""
+            update stripe_event set status = $3, reason = $4,
+                body = case when $3 <> 'parked' and type like 'payment\_method.%' then '' else body end
+            where id = $1 and livemode = $2
+            """, waiting.Id, waiting.Livemode, status, reason);
         await mark.ExecuteNonQueryAsync(token);
     }
 

@@ -35,12 +35,14 @@ public sealed record StripeEvent(
         if (Text(root, "id") is not { Length: <= MaxId } id || Text(root, "type") is not { Length: <= MaxId } type
             || !root.TryGetProperty("livemode", out var livemode) || livemode.ValueKind is not (JsonValueKind.True or JsonValueKind.False))
             return null;
-        var about = Member(Member(root, "data"), "object");
+        var data = Member(root, "data");
+        var about = Member(data, "object");
         var kind = Text(about, "object");
         var own = Text(about, "id");
         return new(
             id, type, livemode.GetBoolean(), Text(root, "account"), Text(root, "api_version"), Moment(root), own,
-            kind == "payment_intent" ? own : IdOf(about, "payment_intent"), IdOf(about, "customer"));
+            kind == "payment_intent" ? own : IdOf(about, "payment_intent"),
+            IdOf(about, "customer") ?? IdOf(Member(data, "previous_attributes"), "customer"));
     }
 
     /// <summary>As a text, or as the object that it is expanded to.</summary>

@@ -137,8 +137,10 @@ public sealed class Invoicing(
     /// Makes a document void, and another one in its place, of the same movement with the seller and the buyer as they are now. Of a buyer
     /// that is deleted it says what the first one said.
     /// </summary>
+    /// <param name="audit">Tells of it, with the one that is in its place.</param>
     /// <returns>Null: done, or somebody else has.</returns>
-    public async Task<Problem?> ReplaceAsync(Document wrong, Seller seller, string reason, string actor, CancellationToken token)
+    public async Task<Problem?> ReplaceAsync(
+        Document wrong, Seller seller, string reason, string actor, Func<NpgsqlConnection, Document, Task> audit, CancellationToken token)
     {
         var payment = (await database.PaymentAsync(wrong.Payment, token))!;
         var buyer = await BuyerAsync(payment.Customer, token) is { ExternalId: not null } known ? known : wrong.Content.Buyer;
@@ -159,6 +161,7 @@ public sealed class Invoicing(
         await connection.ChangeAsync(
             "insert into invoice_void (invoice, replaced_by, reason, actor, voided_at) values ($1, $2, $3, $4, now())", token,
             wrong.Id, instead.Id, reason, actor);
+        await audit(connection, instead);
         await transaction.CommitAsync(CancellationToken.None);
         outbox.Raise();
         return null;

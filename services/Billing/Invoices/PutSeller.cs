@@ -1,4 +1,6 @@
 using System.Text.Json;
+using System.Text.Json.Serialization;
+using LlmGateway.Contracts;
 using LlmGateway.ServiceDefaults;
 using MimeKit;
 using Npgsql;
@@ -15,10 +17,21 @@ public static class PutSeller
 
     public sealed record Request(string Name, string Address, string? TaxId = null, string? Email = null, string? TimeZone = null);
 
+    sealed record View(string Name, string Address, string? TaxId, string? Email, string TimeZone)
+    {
+        /// <summary>Absent: nothing is to be thought over.</summary>
+        [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+        public string? Warning { get; init; }
+    }
+
+    const string TwoSellers =
+        "Another project of this organization has another seller. Both take their numbers from the one series of the organization, so the "
+        + "list of each has gaps. A seller whose numbers must have none needs an organization of its own.";
+
     public static void MapSeller(this WebApplication app)
     {
         app.MapPut("/v1/invoices/seller", PutAsync);
-        app.MapGet("/v1/invoices/seller", GetAsync);
+        app.MapGet("/v1/invoices/seller", GetAsync).WithQuery();
     }
 
     static async Task<IResult> PutAsync(HttpContext http, NpgsqlDataSource database, Invoicing invoicing, CancellationToken token)
@@ -28,23 +41,49 @@ public static class PutSeller
         if (Refuse(input) is { } refused)
             return refused;
         var seller = new Seller(input.Name.Trim(), input.Address.Trim(), input.TaxId, input.Email, input.TimeZone ?? "Etc/UTC");
-        await using var put = database.Sql("""
-            insert into seller (project, test, organization, content) values ($1, $2, $3, $4::jsonb)
-            on conflict (project, test) do update set content = excluded.content, changed_at = now()
-            """, caller.Project, caller.Test, caller.Organization, JsonSerializer.Serialize(seller, Defaults.Json));
-        await put.ExecuteNonQueryAsync(token);
+        await database.ChangeAuditedAsync(
+            http, new("seller", "invoices/seller"), connection => FindAsync(connection, caller, token), known => known,
+            connection => connection.ChangeAsync("""
+                insert into seller (project, test, organization, content) values ($1, $2, $3, $4::jsonb)
+                on conflict (project, test) do update set content = excluded.content, changed_at = now()
+                """, token, caller.Project, caller.Test, caller.Organization, JsonSerializer.Serialize(seller, Defaults.Json)),
+            token);
         invoicing.Wake();
-        return Results.Json(seller, Defaults.Json);
+        return await ShowAsync(seller, caller, database, token);
     }
 
     static async Task<IResult> GetAsync(HttpContext http, NpgsqlDataSource database, CancellationToken token)
     {
         var caller = http.Backend();
-        await using var query = database.Sql(
+        Seller? seller;
+        await using (var connection = await database.OpenConnectionAsync(token))
+            seller = await FindAsync(connection, caller, token);
+        return seller is null ? Problems.NotFound("seller") : await ShowAsync(seller, caller, database, token);
+    }
+
+    static async Task<Seller?> FindAsync(NpgsqlConnection connection, Principal caller, CancellationToken token)
+    {
+        await using var query = connection.Sql(
             "select content from seller where project = $1 and test = $2", caller.Project, caller.Test);
         return await query.ExecuteScalarAsync(token) is string content
-            ? Results.Json(JsonSerializer.Deserialize<Seller>(content, Defaults.Json), Defaults.Json)
-            : Problems.NotFound("seller");
+            ? JsonSerializer.Deserialize<Seller>(content, Defaults.Json)
+            : null;
+    }
+
+    /// <summary>Another mail address or time zone makes no other seller.</summary>
+    static async Task<IResult> ShowAsync(Seller seller, Principal caller, NpgsqlDataSource database, CancellationToken token)
+    {
+        await using var others = database.Sql("""
+            select exists (
+                select from seller where organization = $1 and test = $2 and project <> $3
+                    and (content - '{email,timeZone}'::text[]) <> ($4::jsonb - '{email,timeZone}'::text[]))
+            """, caller.Organization, caller.Test, caller.Project, JsonSerializer.Serialize(seller, Defaults.Json));
+        return Results.Json(
+            new View(seller.Name, seller.Address, seller.TaxId, seller.Email, seller.TimeZone)
+            {
+                Warning = await others.ExecuteScalarAsync(token) is true ? TwoSellers : null,
+            },
+            Defaults.Json);
     }
 
     /// <summary>What is wrong with it; null when nothing is. What is printed has one line, an address some.</summary>

@@ -29,9 +29,19 @@ public static class VoidInvoice
         if (await FindAsync(database, caller, id, token) is not { } wrong)
             return Problems.NotFound("invoice");
         if (await SellerAsync(database, caller, token) is { } seller
-            && await invoicing.ReplaceAsync(wrong, seller, input.Reason, $"secret-key:{caller.Credential:N}", token) is { } refused)
+            && await invoicing.ReplaceAsync(wrong, seller, input.Reason, caller.Actor(), AuditAsync, token) is { } refused)
             return refused;
         return Results.Json((await FindAsync(database, caller, id, token))!.Show(), Defaults.Json);
+
+        Task AuditAsync(NpgsqlConnection connection, Document instead) => connection.AuditAsync(
+            http,
+            new(
+                "invoice.voided", Ids.Show(Ids.Invoice, wrong.Id), null,
+                new { input.Reason, ReplacedBy = Ids.Show(Ids.Invoice, instead.Id) })
+            {
+                Customer = wrong.Customer,
+            },
+            token);
     }
 
     static async Task<Document?> FindAsync(NpgsqlDataSource database, Principal caller, string id, CancellationToken token) =>

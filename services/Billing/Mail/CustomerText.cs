@@ -39,6 +39,19 @@ public static class CustomerText
             Until you do, nothing is charged by itself.
             """);
 
+    /// <summary>Of one wallet there is one in a month.</summary>
+    /// <param name="charged">In this month.</param>
+    /// <param name="next">When the next one begins.</param>
+    public static CustomerMail AtCeiling(AutoTopUp row, long charged, DateTimeOffset next) => new(
+        Ids.Derive(row.Wallet, $"mail: ceiling before {At(next)}"), row.Customer,
+        Subject(row.Test, "Your monthly limit is reached; nothing more is charged by itself this month"),
+        Body(row.Test, $"""
+            Your balance is low. In this month {new Money(charged)} USD of credit were bought with your saved card by themselves, and your
+            limit is {new Money(row.Ceiling)} USD a month, so nothing more is charged by itself before {At(next)}.
+
+            What to do: if you need credit before that, open {Where}, and buy some there, or set a higher limit.
+            """));
+
     /// <summary>Whose mail it is, as the last line: customers know the project, and not who sends its mail.</summary>
     public static string WithSender(string body, string project) => $"{body}\n\n{AlertText.Line(project)}\n";
 
@@ -46,8 +59,11 @@ public static class CustomerText
         $"Your balance was low, so {new Money(payment.Amount)} USD of credit were to be bought with your saved card, for {Total(payment)}.";
 
     static CustomerMail Of(Payment payment, string about, string subject, string body) => new(
-        Ids.Derive(payment.Id, $"mail: {about}"), payment.Customer, payment.Test ? $"[test] {subject}" : subject,
-        payment.Test ? $"Of the test world: no money is moved.\n\n{body}" : body);
+        Ids.Derive(payment.Id, $"mail: {about}"), payment.Customer, Subject(payment.Test, subject), Body(payment.Test, body));
+
+    static string Subject(bool test, string subject) => test ? $"[test] {subject}" : subject;
+
+    static string Body(bool test, string body) => test ? $"Of the test world: no money is moved.\n\n{body}" : body;
 
     static string Total(Payment payment) => $"{new Money(payment.Parts.Sum)} USD";
 

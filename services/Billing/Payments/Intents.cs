@@ -57,7 +57,8 @@ public sealed class Intents(NpgsqlDataSource database, OutboxSignal outbox, Time
         return next;
     }
 
-    static object FailureOf(Payment payment) => new
+    /// <summary>What is told of an attempt that has failed.</summary>
+    public static object FailureOf(Payment payment) => new
     {
         customerId = Ids.Show(Ids.Customer, payment.Customer),
         walletId = Ids.Show(Ids.Wallet, payment.Wallet),

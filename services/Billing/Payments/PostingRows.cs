@@ -60,6 +60,13 @@ public static class PostingRows
             Ids.Derive(payment.Id, $"posting {number}"), payment.Id, number, type.ToString(), amount.Net, amount.Margin, amount.Fee,
             reference, refund, payment.Project, payment.Test);
 
+    /// <summary>What of the top-up itself has paid what its customer owed.</summary>
+    public static async Task<long> OwedPaidAsync(this NpgsqlConnection connection, Guid payment, CancellationToken token)
+    {
+        await using var query = connection.Sql("select owed_paid from posting where payment = $1 and number = 0", payment);
+        return await query.ExecuteScalarAsync(token) is long paid ? paid : 0;
+    }
+
     /// <summary>What was taken back, what the next posting's number is, and whether one waits to be booked.</summary>
     public static async Task<(Parts Taken, int Next, bool Waits)> TakenAsync(
         this NpgsqlConnection connection, Guid payment, CancellationToken token)

@@ -50,7 +50,9 @@ public sealed class Postings(NpgsqlDataSource database, LedgerClient ledger, Inv
         await database.WithLockedAsync(payment.Id, async (connection, _) =>
         {
             var booked = answer.Outcome == PaymentOutcome.Done ? "booked" : "refused";
-            await connection.ChangeAsync("update posting set status = $2 where id = $1 and status = 'waiting'", token, posting, booked);
+            await connection.ChangeAsync(
+                "update posting set status = $2, owed_paid = $3 where id = $1 and status = 'waiting'", token, posting, booked,
+                answer.OwedPaid);
             return refund is not { } asked ? 0 : await connection.ChangeAsync(
                 "update refund set status = $2 where id = $1 and status = 'new'", token, asked, booked);
         }, token);

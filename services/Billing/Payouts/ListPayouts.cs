@@ -26,13 +26,13 @@ public static class ListPayouts
     /// <param name="Owed">What was paid out and then taken back from customers: the next margins pay it first.</param>
     public sealed record Answer(IReadOnlyList<View> Payouts, string? NextCursor, Money MarginBalance, Money Owed, Money InPayout);
 
-    public static void MapListPayouts(this WebApplication app) => app.MapGet("/v1/connect/payouts", HandleAsync);
+    public static void MapListPayouts(this WebApplication app) =>
+        app.MapGet("/v1/connect/payouts", HandleAsync).WithQuery("cursor", "limit");
 
     static async Task<IResult> HandleAsync(HttpContext http, NpgsqlDataSource database, LedgerClient ledger, CancellationToken token)
     {
         var caller = http.Backend();
         var query = new ListQuery(http.Request.Query);
-        query.MustHaveOnly("cursor", "limit");
         var page = query.Limit(DefaultPage, MaxPage);
         Guid? after = null;
         if (query.Text("cursor") is { } cursor)

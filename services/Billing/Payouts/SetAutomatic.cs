@@ -19,13 +19,23 @@ public static class SetAutomatic
         var input = await Body.ReadAsync<Request>(http);
         if (PayoutRules.Refuse("threshold", input.Threshold) is { } refused)
             return refused;
-        await using var set = input.Threshold is { } threshold
-            ? database.Sql("""
-                insert into automatic_payout (project, test, organization, threshold) values ($1, $2, $3, $4)
-                on conflict (project, test) do update set threshold = excluded.threshold, looked_at = 'epoch'
-                """, caller.Project, caller.Test, caller.Organization, threshold.Nanos / Quote.NanosPerCent)
-            : database.Sql("delete from automatic_payout where project = $1 and test = $2", caller.Project, caller.Test);
-        await set.ExecuteNonQueryAsync(token);
+        await database.ChangeAuditedAsync(
+            http, new("automatic_payout", "connect/automatic"), connection => FindAsync(connection, caller, token), known => known,
+            connection => input.Threshold is { } threshold
+                ? connection.ChangeAsync("""
+                    insert into automatic_payout (project, test, organization, threshold) values ($1, $2, $3, $4)
+                    on conflict (project, test) do update set threshold = excluded.threshold, looked_at = 'epoch'
+                    """, token, caller.Project, caller.Test, caller.Organization, threshold.Nanos / Quote.NanosPerCent)
+                : connection.ChangeAsync(
+                    "delete from automatic_payout where project = $1 and test = $2", token, caller.Project, caller.Test),
+            token);
         return Results.Json(new Request(input.Threshold), Defaults.Json);
+    }
+
+    static async Task<Request?> FindAsync(NpgsqlConnection connection, Principal caller, CancellationToken token)
+    {
+        await using var query = connection.Sql(
+            "select threshold from automatic_payout where project = $1 and test = $2", caller.Project, caller.Test);
+        return await query.ExecuteScalarAsync(token) is long cents ? new(new Money(cents * Quote.NanosPerCent)) : null;
     }
 }

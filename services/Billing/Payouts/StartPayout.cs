@@ -47,7 +47,7 @@ public static class StartPayout
                 return notReady;
             var (cents, problem) = PayoutRules.Payable(await ledger.MarginAsync(caller.Project, caller.Test, token), input.Amount);
             if (problem is null)
-                await database.TryAddPayoutAsync(id, account!, cents, automatic: null, $"secret-key:{caller.Credential:N}", token);
+                await database.TryAddPayoutAsync(id, account!, cents, automatic: null, caller.Actor(), token);
             return problem;
         }
     }

@@ -17,14 +17,15 @@ public static class CreatePromotion
     public sealed record Request(
         string Code, Money Amount, int MaxRedemptions, DateTimeOffset? ExpiresAt = null, int? LotDays = null, int PerCustomer = 1);
 
-    sealed record View(
+    /// <param name="EndedAt">When its developer has ended it.</param>
+    public sealed record View(
         string Id, string Code, Money Amount, string Currency, DateTimeOffset? ExpiresAt, int? LotDays, int MaxRedemptions,
-        int PerCustomer, int Redeemed, DateTimeOffset CreatedAt);
+        int PerCustomer, int Redeemed, DateTimeOffset CreatedAt, DateTimeOffset? EndedAt);
 
     public static void MapCreatePromotion(this WebApplication app)
     {
         app.MapPost("/v1/promotions", CreateAsync).WithIdempotency();
-        app.MapGet("/v1/promotions", ListAsync);
+        app.MapGet("/v1/promotions", ListAsync).WithQuery("cursor", "limit");
     }
 
     static async Task<IResult> CreateAsync(HttpContext http, NpgsqlDataSource database, TimeProvider time, CancellationToken token)
@@ -34,15 +35,17 @@ public static class CreatePromotion
         if (Refuse(input, time.GetUtcNow()) is { } refused)
             return refused;
         var (id, code) = (Idempotency.EffectId(http, caller, "/v1/promotions"), Promotion.CodeOf(input.Code)!);
-        await using (var insert = database.Sql("""
-            insert into promotion (
-                id, organization, project, test, code, amount, expires_at, lot_days, max_redemptions, per_customer)
-            values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) on conflict do nothing
-            """,
-            id, caller.Organization, caller.Project, caller.Test, code, input.Amount.Nanos,
-            input.ExpiresAt?.ToUniversalTime(), input.LotDays, input.MaxRedemptions,
-            input.PerCustomer))
-            await insert.ExecuteNonQueryAsync(token);
+        await Promotion.ChangeAsync(
+            database, http, id,
+            connection => connection.ChangeAsync("""
+                insert into promotion (
+                    id, organization, project, test, code, amount, expires_at, lot_days, max_redemptions, per_customer)
+                values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) on conflict do nothing
+                """, token,
+                id, caller.Organization, caller.Project, caller.Test, code, input.Amount.Nanos,
+                input.ExpiresAt?.ToUniversalTime(), input.LotDays, input.MaxRedemptions,
+                input.PerCustomer),
+            token);
         if (await Promotion.FindAsync(database, id, token) is not { } made)
             return Problems.Conflict("promotion_exists", $"There is a promotion with the code '{code}' already.", "code");
         return IsOf(input, made)
@@ -86,7 +89,7 @@ public static class CreatePromotion
         return Results.Json(new { promotions = found.Select(Show), nextCursor = next }, Defaults.Json);
     }
 
-    static View Show(Promotion one) => new(
+    public static View Show(Promotion one) => new(
         Ids.Show(Ids.Promotion, one.Id), one.Code, new(one.Amount), "USD", one.ExpiresAt, one.LotDays, one.MaxRedemptions,
-        one.PerCustomer, one.Redeemed, one.CreatedAt);
+        one.PerCustomer, one.Redeemed, one.CreatedAt, one.EndedAt);
 }

@@ -1,3 +1,4 @@
+using LlmGateway.Contracts;
 using LlmGateway.ServiceDefaults;
 using Npgsql;
 
@@ -14,14 +15,22 @@ public sealed record Promotion(
     public const int MinCode = 3, MaxCode = 64;
 
     public const string Columns = """
-        id, organization, project, test, code, amount, expires_at, lot_days, max_redemptions, per_customer, redeemed, created_at
+        id, organization, project, test, code, amount, expires_at, lot_days, max_redemptions, per_customer, redeemed, created_at, ended_at
         """;
 
-    /// <summary>Codes are the same in small and capital letters. Null: no code can be like that.</summary>
-    public static string? CodeOf(string text) =>
-        text.Length is >= MinCode and <= MaxCode && text.All(c => char.IsAsciiLetterOrDigit(c) || c is '-' or '_')
-            ? text.ToUpperInvariant()
+    /// <summary>When somebody has ended it. Null: nobody has.</summary>
+    public DateTimeOffset? EndedAt { get; init; }
+
+    /// <summary>
+    /// Codes are the same in small and capital letters, and with space around them, as they are copied. Null: no code can be like that.
+    /// </summary>
+    public static string? CodeOf(string text)
+    {
+        var code = text.Trim();
+        return code.Length is >= MinCode and <= MaxCode && code.All(c => char.IsAsciiLetterOrDigit(c) || c is '-' or '_')
+            ? code.ToUpperInvariant()
             : null;
+    }
 
     public static async Task<List<Promotion>> ReadAsync(NpgsqlCommand query, CancellationToken token)
     {
@@ -32,12 +41,31 @@ public sealed record Promotion(
             found.Add(new(
                 row.GetGuid(0), row.GetGuid(1), row.GetGuid(2), row.GetBoolean(3), row.GetString(4), row.GetInt64(5),
                 row.IsDBNull(6) ? null : row.GetFieldValue<DateTimeOffset>(6), row.IsDBNull(7) ? null : row.GetInt32(7),
-                row.GetInt32(8), row.GetInt32(9), row.GetInt32(10), row.GetFieldValue<DateTimeOffset>(11)));
+                row.GetInt32(8), row.GetInt32(9), row.GetInt32(10), row.GetFieldValue<DateTimeOffset>(11))
+            {
+                EndedAt = row.IsDBNull(12) ? null : row.GetFieldValue<DateTimeOffset>(12),
+            });
         return found;
     }
 
+    const string ById = $"select {Columns} from promotion where id = $1";
+
     public static async Task<Promotion?> FindAsync(NpgsqlDataSource database, Guid id, CancellationToken token) =>
-        await ReadAsync(database.Sql($"select {Columns} from promotion where id = $1", id), token) is [var one] ? one : null;
+        await ReadAsync(database.Sql(ById, id), token) is [var one] ? one : null;
+
+    /// <summary>Makes, changes or ends a promotion, which the audit is told: all but its code, which is worth money.</summary>
+    /// <returns>How many rows were changed.</returns>
+    public static Task<int> ChangeAsync(
+        NpgsqlDataSource database, HttpContext http, Guid id, Func<NpgsqlConnection, Task<int>> change, CancellationToken token) =>
+        database.ChangeAuditedAsync(
+            http, new("promotion", Ids.Show(Ids.Promotion, id)) { Verb = "ended" },
+            async connection => await ReadAsync(connection.Sql(ById, id), token) is [var one] ? one : null,
+            one => new
+            {
+                Code = AuditedChange.Hidden, Amount = new Money(one.Amount), one.ExpiresAt, one.LotDays, one.MaxRedemptions,
+                one.PerCustomer, one.EndedAt,
+            },
+            change, token);
 
     public static async Task<Promotion?> FindAsync(
         NpgsqlDataSource database, Guid project, bool test, string code, CancellationToken token) =>

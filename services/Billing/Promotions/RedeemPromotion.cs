@@ -12,7 +12,9 @@ public static class RedeemPromotion
 {
     public sealed record Request(string Code);
 
-    sealed record Answer(string Id, string Code, Money Amount, string Currency, DateTimeOffset? ExpiresAt, DateTimeOffset RedeemedAt);
+    /// <param name="AlreadyRedeemed">An earlier call has given it: the wallet gets nothing more.</param>
+    sealed record Answer(
+        string Id, string Code, Money Amount, string Currency, DateTimeOffset? ExpiresAt, DateTimeOffset RedeemedAt, bool AlreadyRedeemed);
 
     public static void MapRedeemPromotion(this WebApplication app) => app.MapPost("/v1/wallet/redeem", HandleAsync).WithIdempotency();
 
@@ -30,7 +32,7 @@ public static class RedeemPromotion
             return Problems.NotFound("promotion") with { Param = "code" };
         var id = Idempotency.EffectId(http, caller, "/v1/wallet/redeem");
         if (await redemptions.ClaimAsync(id, promotion.Id, owner, token) is not { } redemption)
-            return promotion.ExpiresAt <= time.GetUtcNow()
+            return promotion.EndedAt is not null || promotion.ExpiresAt <= time.GetUtcNow()
                 ? Problems.Conflict("promotion_expired", "This promotion has ended.", "code")
                 : Problems.Conflict("promotion_used_up", "This promotion has been redeemed as often as it can be.", "code");
         if (redemption.Promotion != promotion.Id)
@@ -43,7 +45,7 @@ public static class RedeemPromotion
             _ => Results.Json(
                 new Answer(
                     Ids.Show(Ids.Redemption, redemption.Id), code, new(promotion.Amount), "USD", redemption.ExpiresAt,
-                    redemption.CreatedAt),
+                    redemption.CreatedAt, redemption.Id != id && redemption.Status == Redemption.Booked),
                 Defaults.Json),
         };
     }

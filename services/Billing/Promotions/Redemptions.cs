@@ -28,7 +28,7 @@ public sealed class Redemptions(NpgsqlDataSource database, LedgerClient ledger)
     const int MaxAtOnce = 200;
 
     /// <summary>
-    /// The customer's redemption: a new one if it may have one more, else its latest. Null: all are gone, or the code has expired, and the
+    /// The customer's redemption: a new one if it may have one more, else its latest. Null: all are gone, or the code is over, and the
     /// customer had none.
     /// </summary>
     /// <param name="id">Of this call: repeated, it is the same redemption, perhaps of another promotion.</param>
@@ -50,7 +50,7 @@ public sealed class Redemptions(NpgsqlDataSource database, LedgerClient ledger)
         if (own.Count >= of.PerCustomer)
             return own[^1];
         await using (var clock = connection.Sql("select $1::timestamptz <= now()", of.ExpiresAt))
-            if (of.Redeemed >= of.MaxRedemptions || await clock.ExecuteScalarAsync(token) is true)
+            if (of.EndedAt is not null || of.Redeemed >= of.MaxRedemptions || await clock.ExecuteScalarAsync(token) is true)
                 return own.Count > 0 ? own[^1] : null;
         await connection.ChangeAsync("update promotion set redeemed = redeemed + 1 where id = $1", token, promotion);
         var added = await ReadAsync(

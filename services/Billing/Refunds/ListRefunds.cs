@@ -13,19 +13,20 @@ public static class ListRefunds
         string Id, string Payment, Money Amount, string Currency, string Status, string? Failure, bool ByUs, string? Reason,
         DateTimeOffset CreatedAt);
 
-    public static void MapListRefunds(this WebApplication app) => app.MapGet("/v1/wallets/{id}/refunds", ListAsync);
+    public static void MapListRefunds(this WebApplication app) =>
+        app.MapGet("/v1/wallets/{id}/refunds", ListAsync).WithQuery();
 
-    static async Task<IResult> ListAsync(string id, HttpContext http, NpgsqlDataSource database, CancellationToken token)
+    /// <summary>A wallet of somebody else is not there. The ledger is asked only where nothing is known here.</summary>
+    static async Task<IResult> ListAsync(
+        string id, HttpContext http, NpgsqlDataSource database, LedgerClient ledger, CancellationToken token)
     {
         var caller = http.Backend();
-        return Ids.TryParse(Ids.Wallet, id, out var wallet)
-            ? Results.Json(
-                new
-                {
-                    refunds = await ReadAsync(
-                        database, "p.wallet = $1 and p.project = $2 and p.test = $3", token, wallet, caller.Project, caller.Test),
-                },
-                Defaults.Json)
+        if (!Ids.TryParse(Ids.Wallet, id, out var wallet))
+            return Problems.NotFound("wallet");
+        var refunds = await ReadAsync(
+            database, "p.wallet = $1 and p.project = $2 and p.test = $3", token, wallet, caller.Project, caller.Test);
+        return refunds.Count > 0 || await ledger.HasAsync(wallet, caller, token)
+            ? Results.Json(new { refunds }, Defaults.Json)
             : Problems.NotFound("wallet");
     }
 

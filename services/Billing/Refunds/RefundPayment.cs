@@ -29,9 +29,8 @@ public static class RefundPayment
             return Problems.Invalid("reason", $"'reason' may have at most {MaxReason} characters.");
         if (input.Amount is { } wrong && (wrong.Nanos <= 0 || wrong.Nanos % Quote.NanosPerCent != 0))
             return Problems.Invalid("amount", "'amount' must be above 0 and have at most two decimals.");
-        if (!Ids.TryParse(Ids.Wallet, id, out var wallet))
-            return Problems.NotFound("wallet");
-        if (!Ids.TryParse(Ids.Payment, input.Payment, out var of) || await database.PaymentAsync(of, token) is not { } payment
+        if (!Ids.TryParse(Ids.Wallet, id, out var wallet) || !Ids.TryParse(Ids.Payment, input.Payment, out var of)
+            || await database.PaymentAsync(of, token) is not { } payment
             || (payment.Wallet, payment.Project, payment.Test) != (wallet, caller.Project, caller.Test))
             return Problems.NotFound("payment") with { Param = "payment" };
         var refund = Idempotency.EffectId(http, caller, $"/v1/wallets/{Ids.Show(Ids.Wallet, wallet)}/refunds");
@@ -89,15 +88,17 @@ public static class RefundPayment
         var (taken, next, waits) = await connection.TakenAsync(payment.Id, token);
         if (waits)
             return (false, null);
-        var cents = Reversal.CentsOf(
-            payment.Cents, await connection.RefundsAsync(payment.Id, token), await connection.DisputesAsync(payment.Id, token));
+        var disputes = await connection.DisputesAsync(payment.Id, token);
+        var cents = Reversal.CentsOf(payment.Cents, await connection.RefundsAsync(payment.Id, token), disputes);
+        if (RefuseAll(payment, cents, disputes) is { } over)
+            return (false, over);
         var most = input.Force ? payment.Cents - cents : Reversal.Refundable(payment.Parts, cents, left);
         var wanted = input.Amount is { } amount ? amount.Nanos / Quote.NanosPerCent : most;
         if (wanted > most || wanted == 0)
-            return (false, Exceeds(input.Amount, new(most * Quote.NanosPerCent)));
+            return (false, Exceeds(input, new(most * Quote.NanosPerCent), new((payment.Cents - cents) * Quote.NanosPerCent)));
         await connection.ChangeAsync("""
             insert into refund (id, payment, cents, status, by_us, actor, reason) values ($1, $2, $3, 'new', true, $4, $5)
-            """, token, id, payment.Id, wanted, $"secret-key:{caller.Credential:N}", input.Reason);
+            """, token, id, payment.Id, wanted, caller.Actor(), input.Reason);
         var step = payment.Parts.Of((cents + wanted) * Quote.NanosPerCent) - taken;
         await connection.AddPostingAsync(
             payment, next, PaymentPost.Refund, step, Ids.Show(Ids.Refund, id), input.Force ? null : id, token);
@@ -106,8 +107,28 @@ public static class RefundPayment
         return (true, null);
     }
 
-    static Problem Exceeds(Money? asked, Money refundable) => Problems.Invalid("amount", asked is { } amount
-        ? $"{amount} USD was to be refunded, and {refundable} USD of this payment can be: the rest is spent, held or refunded. "
-            + "With 'force' the customer owes what its wallet cannot give."
-        : $"{refundable} USD of this payment can be refunded. With 'force' the customer owes what its wallet cannot give.");
+    /// <summary>Why nothing of a payment can be refunded, whatever the wallet has: its bank decides, or all of it is back.</summary>
+    /// <param name="cents">What is taken back already.</param>
+    public static Problem? RefuseAll(Payment payment, long cents, IReadOnlyList<Dispute> disputes) =>
+        disputes.FirstOrDefault(dispute => dispute.IsUndecided) is { } open ? Problems.Conflict(
+            "payment_disputed",
+            $"Dispute {open.Id} of this payment is not decided ({open.Status}). Until it is, nothing of the payment can be refunded.",
+            "payment")
+        : cents < payment.Cents ? null
+        : disputes.FirstOrDefault(dispute => dispute.Counts) is { } lost ? Problems.Conflict(
+            "payment_disputed", $"Dispute {lost.Id} of this payment ({lost.Status}) has taken what was not refunded of it.", "payment")
+        : Problems.Conflict(
+            "payment_refunded", $"All {new Money(cents * Quote.NanosPerCent)} USD of this payment are refunded already.", "payment");
+
+    /// <param name="refundable">As it was asked for.</param>
+    /// <param name="forced">What could be refunded by force. It is no way out where that is not enough either.</param>
+    static Problem Exceeds(Request asked, Money refundable, Money forced)
+    {
+        var message = asked.Amount is { } amount
+            ? $"{amount} USD was to be refunded, and {refundable} USD of this payment can be: the rest is spent, held or refunded."
+            : $"{refundable} USD of this payment can be refunded.";
+        return Problems.Invalid("amount", !asked.Force && (asked.Amount?.Nanos ?? 0) <= forced.Nanos
+            ? $"{message} With 'force' the customer owes what its wallet cannot give."
+            : message);
+    }
 }

@@ -65,6 +65,16 @@ public sealed record Dispute(string Id, long Cents, string Status)
 
     public bool IsOpen => Status is "needs_response" or "under_review";
 
+    /// <summary>All that there are, in Stripe's words.</summary>
+    public static readonly IReadOnlyList<string> Statuses =
+    [
+        "warning_needs_response", "warning_under_review", "warning_closed", "needs_response", "under_review", "won", "lost", "prevented",
+        "appeal_needs_response", "appeal_under_review", "appeal_won", "appeal_lost",
+    ];
+
+    /// <summary>Nobody knows yet whether the money comes back.</summary>
+    public bool IsUndecided => IsOpen || IsAppeal;
+
     /// <summary>Those of which nobody knows yet whether the money comes back, in SQL.</summary>
     public const string Undecided = "('needs_response', 'under_review', 'appeal_needs_response', 'appeal_under_review')";
 

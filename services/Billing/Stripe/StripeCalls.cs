@@ -22,7 +22,7 @@ public sealed class StripeCalls(ILogger<StripeCalls> log)
     /// <summary>Stripe's most.</summary>
     const int PageSize = 100;
 
-    const int MaxRefunds = 1000;
+    const int MaxRefunds = 1000, MaxMethods = 1000;
 
     /// <summary>
     /// One that nobody is there for is charged at once. That its card was authenticated when it was saved is all that is asked of it: to
@@ -92,9 +92,44 @@ public sealed class StripeCalls(ILogger<StripeCalls> log)
         }
     }
 
-    /// <summary>Nobody can charge it any more.</summary>
-    public Task DetachAsync(StripeMode mode, string method, CancellationToken token) => StripeErrors.CallAsync(
-        () => mode.Client.V1.PaymentMethods.DetachAsync(method, null, Keyed("detach", Ids.New()), token), log);
+    /// <summary>
+    /// Nobody can charge it any more. Done, too, when it is detached already, which Stripe refuses without a code of its own, or was of a
+    /// sandbox that has started anew.
+    /// </summary>
+    public async Task DetachAsync(StripeMode mode, string method, CancellationToken token)
+    {
+        try
+        {
+            await StripeErrors.CallAsync(
+                () => mode.Client.V1.PaymentMethods.DetachAsync(method, null, Keyed("detach", Ids.New()), token), log);
+        }
+        catch (StripeRefusalException e)
+        {
+            if (e.Code != StripeRefusalException.NoSuchObject && await IsAttachedAsync(mode, method, token))
+                throw;
+        }
+    }
+
+    /// <summary>What can be charged of a customer, also what another card has replaced. Nothing of one that Stripe does not know.</summary>
+    public async Task<List<string>> MethodsAsync(StripeMode mode, string holder, CancellationToken token)
+    {
+        try
+        {
+            return await StripeErrors.CallAsync(
+                async () => await mode.Client.V1.Customers.PaymentMethods.ListAutoPagingAsync(
+                    holder, new() { Limit = PageSize }, cancellationToken: token)
+                    .Take(MaxMethods).Select(method => method.Id).ToListAsync(token),
+                log);
+        }
+        catch (StripeRefusalException e) when (e.Code == StripeRefusalException.NoSuchObject)
+        {
+            return [];
+        }
+    }
+
+    async Task<bool> IsAttachedAsync(StripeMode mode, string method, CancellationToken token) =>
+        (await StripeErrors.CallAsync(
+            () => mode.Client.V1.PaymentMethods.GetAsync(method, cancellationToken: token), log)).CustomerId is not null;
 
     public Task<SetupIntent> CreateSetupAsync(StripeMode mode, Guid key, string holder, Guid wallet, CancellationToken token)
     {

@@ -16,8 +16,6 @@ public static class GetConfig
     /// <summary>Where the sandbox has what a page loads instead of Stripe.js.</summary>
     public const string SandboxScript = "Stripe:SandboxScript";
 
-    public sealed record Branding(string? Name);
-
     public sealed record Answer(
         string? PublishableKey, string Mode, bool Sandbox, string StripeJsUrl, string Currency, IReadOnlyList<string> Amounts,
         Money MinAmount, Money MaxAmount, Branding Branding);
@@ -34,7 +32,7 @@ public static class GetConfig
             new Answer(
                 mode?.PublishableKey, mode?.Name ?? (caller is { Test: true } ? "test" : "live"), mode is { IsSandbox: true },
                 mode is { IsSandbox: true } && settings[SandboxScript] is { Length: > 0 } script ? script : StripeJs, "USD", Amounts,
-                Quote.Least, Quote.Most, new(terms?.Name)),
+                Quote.Least, Quote.Most, (terms?.Branding ?? new()) with { Name = terms?.Branding?.Name ?? terms?.Name }),
             Defaults.Json);
     }
 }

@@ -15,8 +15,10 @@ public static class StartTopUp
 
     public sealed record Request(Money Amount, string? Currency = null);
 
+    /// <param name="NetCredited">What the wallet gets, by what its customer owes now.</param>
+    /// <param name="OwedPaid">What pays that first.</param>
     sealed record Answer(
-        string ClientSecret, Money TotalAmount, Money NetCredited, bool IsInternational, string PublishableKey, string Id);
+        string ClientSecret, Money TotalAmount, Money NetCredited, Money OwedPaid, bool IsInternational, string PublishableKey, string Id);
 
     public static void MapStartTopUp(this WebApplication app) =>
         app.MapPost("/v1/wallet/top-up", HandleAsync).WithIdempotency().WithRefusals();
@@ -49,10 +51,11 @@ public static class StartTopUp
             switch (await purchases.OpenAsync(mode, wanted with { Id = Ids.New() }, token))
             {
                 case ({ Status: Payment.Open } payment, { } intent):
+                    var owedPaid = Math.Min(payment.Parts.Net, state.Owed);
                     return Results.Json(
                         new Answer(
-                            intent.ClientSecret, new(payment.Parts.Sum), new(payment.Parts.Net), false, mode.PublishableKey,
-                            Ids.Show(Ids.Payment, payment.Id)),
+                            intent.ClientSecret, new(payment.Parts.Sum), new(payment.Parts.Net - owedPaid), new(owedPaid), false,
+                            mode.PublishableKey, Ids.Show(Ids.Payment, payment.Id)),
                         Defaults.Json);
                 case ({ Status: Payment.Processing }, _):
                     return Problems.Conflict(

@@ -32,9 +32,9 @@ public static class FailedIdentificationsRegistration
 {
     public static void AddFailedIdentifications(this WebApplicationBuilder builder)
     {
-        var address = new CallerAddress(builder.Configuration[CallerAddress.Setting]);
         var perMinute = builder.Configuration.GetValue(FailedIdentifications.Setting, FailedIdentifications.DefaultPerMinute);
         builder.Services.AddSingleton(
-            services => new FailedIdentifications(perMinute, address, services.GetRequiredService<TimeProvider>()));
+            services => new FailedIdentifications(
+                perMinute, services.GetRequiredService<CallerAddress>(), services.GetRequiredService<TimeProvider>()));
     }
 }

@@ -12,6 +12,9 @@ public sealed record Caller(Credential Credential, Project Project, string Finge
     /// Whom limits of this process count for. A customer may have many keys, and a session gets another credential with each refresh.
     /// </summary>
     public Guid Owner => Credential.Customer ?? Credential.Family ?? Credential.Id;
+
+    /// <summary>The fingerprint of a caller without a credential, which nobody can revoke.</summary>
+    public const string Unnamed = "";
 }
 
 /// <summary>
@@ -114,6 +117,9 @@ public sealed class Identity
                 break;
             case Invalidation.CustomerChanged when Guid.TryParseExact(invalidation.Value, "N", out var customer):
                 _credentials.InvalidateWhere(credential => credential.Customer == customer);
+                break;
+            case Invalidation.MemberChanged when Guid.TryParseExact(invalidation.Value, "N", out var member):
+                _credentials.InvalidateWhere(credential => credential.Kind == CredentialKind.Member && credential.Id == member);
                 break;
             case Invalidation.ProjectChanged when Guid.TryParseExact(invalidation.Value, "N", out var project):
                 _projects.Invalidate(project);

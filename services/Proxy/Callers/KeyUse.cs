@@ -5,7 +5,8 @@ using LlmGateway.ServiceDefaults;
 namespace LlmGateway.Proxy;
 
 /// <summary>
-/// Collects when each customer key was last used and tells Sessions every few seconds. A crash loses the last few seconds of it.
+/// Collects when each key of a customer or a backend was last used, and when each member last called, and tells Sessions every few seconds.
+/// A crash loses the last few seconds of it.
 /// </summary>
 public sealed class KeyUse(SessionsClient sessions, TimeProvider time, ILogger<KeyUse> log) : BackgroundService
 {
@@ -15,7 +16,7 @@ public sealed class KeyUse(SessionsClient sessions, TimeProvider time, ILogger<K
 
     public void Record(Credential credential)
     {
-        if (credential.Kind == CredentialKind.CustomerKey)
+        if (credential.Kind != CredentialKind.Session)
             _used[credential.Id] = time.GetUtcNow();
     }
 

@@ -77,12 +77,15 @@ public static class Permit
 
     /// <summary>
     /// Checks project, sessions and origin. A request without an Origin header is allowed: the rule protects browsers, not against scripts.
-    /// The spend cap and the short lifetime limit those. A secret key in a web page is public, so it is refused from every origin.
+    /// The spend cap and the short lifetime limit those. A secret key or a member's token in a web page is public, so it is refused from
+    /// every origin.
     /// </summary>
     public static Problem? Check(Credential credential, Project project, string origin)
     {
         if (origin.Length > 0 && credential.Kind == CredentialKind.SecretKey)
             return Problems.SecretKeyInBrowser;
+        if (origin.Length > 0 && credential.Kind == CredentialKind.Member)
+            return Problems.MemberTokenInBrowser;
         if (!project.Catalog.Active)
             return Problems.ProjectInactive;
         if (credential.Kind == CredentialKind.Session && !project.Catalog.EndUserSessions)
@@ -100,9 +103,9 @@ public static class Permit
         return credential.Test && !route.Upstream.Provider.Sandbox && !route.Model.Prices.IsFree ? Problems.LiveOnly : null;
     }
 
-    /// <summary>Platform secrets may only manage; they cannot call models.</summary>
+    /// <summary>Platform secrets and members may only manage; they cannot call models.</summary>
     public static Problem? CheckInference(Credential credential) =>
-        credential.Kind == CredentialKind.SecretKey
+        credential.Kind is CredentialKind.SecretKey or CredentialKind.Member
             ? Problems.WrongCredential("a session token (es_…) or a customer key (llm_gw_…)")
             : null;
 }

@@ -11,7 +11,11 @@ public sealed class SessionsClient
     public static readonly TimeSpan AttemptTimeout = TimeSpan.FromSeconds(2);
 
     /// <param name="Any">Some project allows every origin.</param>
-    public sealed record AllowedOrigins(bool Any, IReadOnlyList<string> Origins);
+    public sealed record AllowedOrigins(bool Any, IReadOnlyList<string> Origins)
+    {
+        /// <summary>Hosts of routes that everybody may call, and whose they are.</summary>
+        public IReadOnlyDictionary<string, Guid> Hosts { get; init; } = new Dictionary<string, Guid>();
+    }
 
     readonly HttpClient _http;
     readonly RedisClient _redis;

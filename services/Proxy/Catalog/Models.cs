@@ -1,6 +1,7 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using System.Text.RegularExpressions;
+using LlmGateway.Contracts;
 using LlmGateway.Proxy.Gemini;
 using LlmGateway.ServiceDefaults;
 
@@ -9,7 +10,7 @@ namespace LlmGateway.Proxy;
 /// <summary>
 /// <c>GET /v1/models</c> and <c>/v1/models/{id}</c>, also under <c>/v1beta</c> and without a version: the models that this credential may
 /// call. Three wires share these addresses. The request's headers decide between them: <c>anthropic-version</c>, a key in Google's form,
-/// else OpenAI.
+/// else OpenAI. With a secret key or a member's token they are the project's models, as Sessions has them.
 /// </summary>
 public static partial class Models
 {
@@ -26,10 +27,12 @@ public static partial class Models
         {
             app.MapGet(
                 $"{root}/models",
-                (HttpContext http, Identity identity, ManagementRates rates) => AnswerAsync(http, identity, rates, null));
+                (HttpContext http, Identity identity, KeyUse keys, ManagementRates rates, ManagementCalls calls) =>
+                    AnswerAsync(http, identity, keys, rates, calls, null));
             app.MapGet(
                 $"{root}/models/{{**id}}",
-                (string id, HttpContext http, Identity identity, ManagementRates rates) => AnswerAsync(http, identity, rates, id));
+                (string id, HttpContext http, Identity identity, KeyUse keys, ManagementRates rates, ManagementCalls calls) =>
+                    AnswerAsync(http, identity, keys, rates, calls, id));
         }
     }
 
@@ -44,16 +47,26 @@ public static partial class Models
         return next(http);
     });
 
-    static async Task<IResult> AnswerAsync(HttpContext http, Identity identity, ManagementRates rates, string? id)
+    static async Task<IResult> AnswerAsync(
+        HttpContext http, Identity identity, KeyUse keys, ManagementRates rates, ManagementCalls calls, string? id)
     {
         // The shape is decided before the key is taken out of the query.
         var shape = ShapeOf(http.Request);
         if (shape != Shape.OpenAi)
             http.SetProblemBody(shape == Shape.Gemini ? Wires.Gemini.WriteError : Wires.Messages.WriteError);
         var (caller, problem) = await identity.IdentifyAsync(http);
-        problem ??= Permit.CheckInference(caller!.Credential) ?? rates.Take(caller.Credential);
+        // A backend manages its models under the same address.
+        var isManaged = caller?.Credential.Kind is CredentialKind.SecretKey or CredentialKind.Member
+            && http.Request.Path.StartsWithSegments("/v1/models");
+        problem ??= (isManaged ? null : Permit.CheckInference(caller!.Credential)) ?? rates.Take(caller!.Credential);
         if (problem is not null)
             return problem;
+        keys.Record(caller!.Credential);
+        if (isManaged)
+        {
+            await calls.SendAsync(http, ServiceCall.Sessions, Principal.Of(caller.Credential));
+            return Results.Empty;
+        }
         if (id is null)
             return Results.Json(List(shape, [.. Allowed(caller!)]), WithoutNulls);
         var name = NameIn(shape == Shape.Gemini ? GeminiTarget.ModelOf(id) : id);

@@ -26,19 +26,20 @@ public sealed class Project
             {
                 if (!providers.TryGetValue(offer.Provider, out var upstream))
                     continue;
-                // What is stored may be older than the rule for types.
-                var type = upstream.Provider.QueryType is { } stored && CallCredits.IsType(stored) ? stored : null;
-                routes[$"{offer.Provider}/{offer.Id}"] = new Route(offer, upstream) { QueryType = type };
-                first = new Route(offer, upstream) { Next = first, QueryType = type };
+                routes[$"{offer.Provider}/{offer.Id}"] = new Route(offer, upstream) { QueryType = upstream.QueryType };
+                first = new Route(offer, upstream) { Next = first, QueryType = upstream.QueryType };
             }
             if (first is not null)
                 routes.TryAdd(model.Id, first);
         }
         _routes = routes.ToFrozenDictionary(StringComparer.Ordinal);
         _providers = providers.ToFrozenDictionary(StringComparer.Ordinal);
+        Routes = new(catalog.Routes, FindProvider);
     }
 
     public ProjectCatalog Catalog { get; }
+
+    public RouteTable Routes { get; }
 
     /// <summary>As <see cref="ProjectCatalog.AllowedOrigins"/>.</summary>
     public FrozenSet<string>? Origins { get; }

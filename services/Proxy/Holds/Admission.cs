@@ -105,7 +105,7 @@ public static class Admission
         Claim claim, long[] held, long cost, long tokens, bool answered, Span<long> used, long requests = 1)
     {
         used.Clear();
-        if (cost == 0 && tokens == 0 && !(answered && claim.Credits >= 0))
+        if (cost == 0 && tokens == 0 && !answered)
             return (0, 0);
         var sources = used.Slice(claim.FirstSource, claim.Sources);
         var beyond = PayFrom(claim, held.AsSpan(claim.FirstSource), cost, tokens, sources);

@@ -23,7 +23,7 @@ public static class Claims
     static bool TryFind(Credential credential, Route route, DateTimeOffset now, out Claim? claim)
     {
         claim = null;
-        return (credential is { Registers.Count: 0, Claim: null })
+        return (credential is { Registers.Count: 0, Claim: null } && !route.NeedsCredit)
             || Known.GetValue(credential, static credential => new(credential)).TryGet(route, now, out claim);
     }
 
@@ -81,7 +81,11 @@ public static class Claims
     {
         var names = new List<string>();
         for (var next = route; next is not null; next = next.Next)
-            names.AddRange([next.Model.Id, $"{next.Model.Provider}/{next.Model.Id}"]);
+        {
+            if (next.HasBareName)
+                names.Add(next.Model.Id);
+            names.Add($"{next.Model.Provider}/{next.Model.Id}");
+        }
         return names;
     }
 }

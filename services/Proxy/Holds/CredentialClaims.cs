@@ -18,22 +18,25 @@ sealed class CredentialClaims(Credential credential)
 
     public bool TryGet(Route route, DateTimeOffset now, out Claim? claim)
     {
-        if (!_hasSelectors && !_hasCredits && !route.IsFree && _last is { } last && last.At(now))
+        var isUsual = !route.IsFree && route.PaidBy == Payers.All;
+        if (!_hasSelectors && !_hasCredits && isUsual && _last is { } last && last.At(now))
         {
             claim = last.Claim;
             return true;
         }
         List<string> names = _hasSelectors ? Claims.NamesOf(route) : [];
-        var type = _hasCredits || route.IsFree ? route.QueryType ?? "" : "";
+        var type = _hasCredits || !isUsual ? $"{route.PaidBy:d}{route.QueryType}" : "";
         var model = _hasSelectors ? $"{type}\n{string.Join('\n', names)}" : type;
         if (!_byModel.TryGetValue(model, out var valid) || !valid.At(now))
         {
             if (_byModel.Count >= MaxModels)
                 _byModel.Clear();
-            _byModel[model] = valid = credential.Claim is { } rule ? Make(rule, route, names, now) : Plain(route.IsFree);
+            _byModel[model] = valid = credential.Claim is { } rule ? Make(rule, route, names, now)
+                : route.PaidBy == Payers.All ? Plain(route.IsFree)
+                : Make(OfRegisters(), route, names, now);
         }
         claim = valid.Claim;
-        if (!route.IsFree)
+        if (isUsual)
             _last = valid;
         return valid.At(now);
     }
@@ -47,6 +50,14 @@ sealed class CredentialClaims(Credential credential)
         var claim = limits.Length + sources.Length == 0 ? null : new Claim([.. limits, .. sources], limits.Length, scope: null);
         return new(claim, DateTimeOffset.MinValue, DateTimeOffset.MaxValue);
     }
+
+    /// <summary>A wallet alone, as a rule.</summary>
+    ClaimRule OfRegisters() => new(
+        [],
+        [
+            .. credential.Registers.Where(register => register.Kind == AccountKind.Wallet)
+                .Select(wallet => new PaySource(wallet.Kind, wallet.Unit, null, wallet.Id, Terms: null, Overage: null)),
+        ]);
 
     /// <summary>The wallet of requests that something else pays, or nobody. If it is frozen, they are refused like all others.</summary>
     IEnumerable<ClaimLine> WalletsThatPayNothing() =>
@@ -74,6 +85,9 @@ sealed class CredentialClaims(Credential credential)
             {
                 Overage = source.Overage, QueryType = source.QueryType, Denomination = source.Denomination,
             }).ToList();
+        // A plan that has ended refuses also what it would not have paid for.
+        foreach (var plan in rule.Sources.Where(source => source.Terms is not null && !route.IsFree && !route.PaidBy.HasFlag(Payers.Quota)))
+            Counting(plan.Terms!, plan.Kind, plan.Unit, plan.Denomination, name: null);
         if (!sources.Exists(source => source.Kind == AccountKind.Wallet))
             limits.AddRange(WalletsThatPayNothing());
         if (limits.Count + sources.Count == 0)
@@ -112,15 +126,25 @@ sealed class CredentialClaims(Credential credential)
 
     /// <summary>
     /// Of call credits those of the provider's type pay. A customer whom only credits pay for has none of a type that it never had, and
-    /// no provider that has a type is free for it.
+    /// no provider that has a type is free for it. Neither is it for one whom nothing pays for, where a call costs a credit.
     /// </summary>
     List<PaySource> SourcesOf(ClaimRule rule, Route route)
     {
-        var sources = rule.Sources.Where(source => source.QueryType is null || source.QueryType == route.QueryType).ToList();
-        if (sources.Count == 0 && route.QueryType is { } type && rule.Sources.Count > 0)
-            sources.Add(PaySource.OfCredits(credential.Project, credential.Customer!.Value, type));
+        var sources = rule.Sources.Where(
+            source => (source.QueryType is null || source.QueryType == route.QueryType) && route.PaidBy.HasFlag(PayerOf(source))).ToList();
+        if (sources.Count == 0 && route.QueryType is { } type && (rule.Sources.Count > 0 || route.NeedsCredit)
+            && credential.Customer is { } customer)
+            sources.Add(PaySource.OfCredits(credential.Project, customer, type));
         return sources;
     }
+
+    /// <summary>What a plan asks for tokens beyond its quota is a part of the plan.</summary>
+    static Payers PayerOf(PaySource source) => source switch
+    {
+        { QueryType: not null } => Payers.Credits,
+        { Terms: not null } or { Overage: not null } => Payers.Quota,
+        _ => Payers.Wallet,
+    };
 
     static AccountKind KindOf(LimitLine limit) => limit switch
     {

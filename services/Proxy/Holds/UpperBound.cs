@@ -17,16 +17,17 @@ public readonly struct UpperBound
     readonly long _inputTokens;
     readonly int _choices;
 
-    readonly int _lines;
+    // Requests beyond the first, so that the default is one.
+    readonly long _more;
 
     /// <summary>It is that of a batch. How many of its calls will be answered is not known.</summary>
-    public bool IsBatch => _lines > 0;
+    public bool IsBatch { get; private init; }
 
     /// <summary>What a limit of requests counts: a batch is as many as it has lines.</summary>
-    public long Requests => Math.Max(1, _lines);
+    public long Requests => _more + 1;
 
-    UpperBound(Int128 @fixed, Int128 perOutputToken, long inputTokens = -1, int choices = 0, int lines = 0) =>
-        (_fixed, _perOutputToken, _inputTokens, _choices, _lines) = (@fixed, perOutputToken, inputTokens, choices, lines);
+    UpperBound(Int128 @fixed, Int128 perOutputToken, long inputTokens = -1, int choices = 0, long requests = 1) =>
+        (_fixed, _perOutputToken, _inputTokens, _choices, _more) = (@fixed, perOutputToken, inputTokens, choices, requests - 1);
 
     /// <summary>The reason why the request must be refused: it could use something that has no price, or no bound. Else null.</summary>
     /// <param name="passes">The provider speaks the caller's wire, so the request passes as it is.</param>
@@ -112,7 +113,17 @@ public readonly struct UpperBound
     }
 
     /// <summary>The bound of a batch whose lines cost at most this much together, whatever their output.</summary>
-    public static UpperBound OfBatch(long nanos, int lines) => new((Int128)nanos * Money.AttosPerNano, 0, lines: lines);
+    public static UpperBound OfBatch(long nanos, int lines) =>
+        new((Int128)nanos * Money.AttosPerNano, 0, requests: Math.Max(1, lines)) { IsBatch = true };
+
+    /// <summary>The bound of a call that counts as so many requests, whatever is in it.</summary>
+    /// <param name="each">The price of one. Null: it costs nothing.</param>
+    public static UpperBound OfRequests(long requests = 1, Rate? each = null) =>
+        new((Int128)requests * (each?.Picos ?? 0), 0, requests: requests);
+
+    /// <summary>The bound of a call that is one request and counts as so many tokens.</summary>
+    /// <inheritdoc cref="OfRequests"/>
+    public static UpperBound OfTokens(long tokens, Rate? each = null) => new((Int128)tokens * (each?.Picos ?? 0), 0, tokens);
 
     /// <summary>The bound when either of two providers may answer.</summary>
     public static UpperBound Dearest(UpperBound a, UpperBound b) =>

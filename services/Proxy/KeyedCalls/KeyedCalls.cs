@@ -88,7 +88,8 @@ public sealed class KeyedCalls(
             return (false, Problems.IdempotencyUnreadable);
         }
         call.Http.Response.Headers[Idempotency.ReplayedHeader] = "true";
-        call.Http.Response.ContentLength = body.Length;
+        if (body.Length > 0)
+            call.Http.Response.ContentLength = body.Length;
         await call.Http.Response.BodyWriter.WriteAsync(body, call.Http.RequestAborted);
         return (true, null);
     }

@@ -8,7 +8,7 @@ namespace LlmGateway.Proxy;
 /// them.
 /// </summary>
 /// <param name="backend">For secret keys.</param>
-/// <param name="user">For sessions and customers' keys.</param>
+/// <param name="user">For sessions, customers' keys and members.</param>
 public sealed class ManagementRates(int backend, int user, TimeProvider time)
 {
     public const string BackendSetting = "Proxy:BackendCallsPerMinute", UserSetting = "Proxy:UserCallsPerMinute";

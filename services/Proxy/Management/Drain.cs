@@ -32,7 +32,7 @@ public sealed class Drain(
         var routes = app.MapGroup("/internal").AddEndpointFilter(async (context, next) =>
             signing.Read(context.HttpContext.Request) is { Caller: ServiceCall.Operator }
                 ? await next(context)
-                : Root.NoSuchRoute(context.HttpContext));
+                : Problems.NoSuchRoute(context.HttpContext));
         routes.MapPost("/drain", (Delegate)drain.DrainAsync);
         routes.MapPost("/resume", (Delegate)drain.Resume);
     }

@@ -1,3 +1,4 @@
+using System.Text.Json;
 using System.Text.Json.Nodes;
 using LlmGateway.Contracts;
 using LlmGateway.ServiceDefaults;
@@ -47,6 +48,6 @@ public sealed class OwnBalance(RedisClient redis, SessionsClient sessions)
         }
         var shown = JsonNode.Parse(balance.Span)!.AsObject();
         shown["limits"] = limits;
-        return System.Text.Encoding.UTF8.GetBytes(shown.ToJsonString());
+        return JsonSerializer.SerializeToUtf8Bytes(shown, Defaults.Json);
     }
 }

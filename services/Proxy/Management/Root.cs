@@ -1,8 +1,7 @@
-using LlmGateway.ServiceDefaults;
 
 namespace LlmGateway.Proxy;
 
-/// <summary><c>GET /</c> for people who open the address in a browser, and the answer to paths that do not exist.</summary>
+/// <summary><c>GET /</c> for people who open the address in a browser, and what is said of paths that do not exist.</summary>
 public static class Root
 {
     static readonly object Welcome = new
@@ -23,11 +22,5 @@ public static class Root
         return next(http);
     });
 
-    public static void MapRoot(this WebApplication app)
-    {
-        app.MapGet("/", () => Results.Json(Welcome));
-        app.MapFallback(NoSuchRoute);
-    }
-
-    public static Problem NoSuchRoute(HttpContext http) => Problems.NotFound($"route: {http.Request.Method} {http.Request.Path}");
+    public static void MapRoot(this WebApplication app) => app.MapGet("/", () => Results.Json(Welcome));
 }

@@ -23,16 +23,23 @@ public sealed class Inference(
 
     /// <param name="wire">The caller's wire.</param>
     /// <param name="endpoint">The route that the usage record names.</param>
-    public async Task HandleAsync(HttpContext http, Wire wire, RequestTarget target, string endpoint)
+    public Task HandleAsync(HttpContext http, Wire wire, RequestTarget target, string endpoint)
     {
         var call = new ModelCall(http, endpoint, clock, time);
         http.SetRequestId(call.Id);
         http.Speak(wire);
         Spans.Begin(http, endpoint);
+        return EndSafelyAsync(call, endpoint, RunAsync(call, wire, target, endpoint));
+    }
 
+    /// <summary>Tells a refusal, and ends what a request holds when it fails. For every kind of paid request.</summary>
+    /// <param name="running">Why the request is refused, or null when it has been answered.</param>
+    public async Task EndSafelyAsync(ModelCall call, string endpoint, ValueTask<Problem?> running)
+    {
+        var http = call.Http;
         try
         {
-            var refused = await RunAsync(call, wire, target, endpoint);
+            var refused = await running;
             if (call.Keyed is not null)
                 await keyedCalls.FreeAsync(call);
             if (refused is not null)
@@ -127,8 +134,9 @@ public sealed class Inference(
         return null;
     }
 
+    /// <summary>Stages 1 and 2, for every kind of paid request.</summary>
     /// <returns>The <c>Idempotency-Key</c>, where there is one.</returns>
-    async ValueTask<(string? Key, Problem? Problem)> IdentifyAsync(ModelCall call)
+    public async ValueTask<(string? Key, Problem? Problem)> IdentifyAsync(ModelCall call)
     {
         var (caller, problem) = await identity.IdentifyAsync(call.Http);
         problem ??= Permit.CheckInference(caller!.Credential);
@@ -139,7 +147,8 @@ public sealed class Inference(
         return Idempotency.ReadKey(call.Http.Request);
     }
 
-    async ValueTask<Problem?> CountAsync(ModelCall call)
+    /// <summary>Takes one of the customer's requests per minute.</summary>
+    public async ValueTask<Problem?> CountAsync(ModelCall call)
     {
         var taken = await rateLimits.TakeRequestAsync(call.Caller.Credential, call.Http.RequestAborted);
         RateHeaders.Write(taken, call.Http.Response.Headers);

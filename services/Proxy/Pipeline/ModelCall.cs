@@ -19,6 +19,9 @@ public sealed class ModelCall(HttpContext http, string endpoint, LedgerClock clo
     /// <summary>The reason of a settlement whose process died before it could end the request.</summary>
     const string Crashed = "crashed";
 
+    /// <summary>The reason of a settlement that is worth more than was held for it.</summary>
+    public const string Capped = "capped";
+
     /// <summary>The type of the call credit that the caller pays with.</summary>
     const string QueryTypeHeader = "X-Query-Type";
 
@@ -96,6 +99,9 @@ public sealed class ModelCall(HttpContext http, string endpoint, LedgerClock clo
     public bool IsCheckpointDue(long delivered) =>
         delivered - _checkpointTokens >= CheckpointTokens
             || (delivered > _checkpointTokens && time.GetElapsedTime(_checkpointAt) >= CheckpointEvery);
+
+    /// <summary>By time alone.</summary>
+    public bool IsCheckpointDue() => time.GetElapsedTime(_checkpointAt) >= CheckpointEvery;
 
     /// <summary>Writes to the journal what has been delivered so far.</summary>
     /// <param name="reading">Usage by our own count, in tokens.</param>
@@ -253,7 +259,7 @@ public sealed class ModelCall(HttpContext http, string endpoint, LedgerClock clo
         var (paid, due) = Hold is null ? (owed, owed) : Admission.Used(
             Hold.Claim, Hold.Amounts, owed, tokens, answered: metered is not null && Answered, used, Requests);
         if (paid < due)
-            reason = reason is null ? "capped" : $"{reason}, capped";
+            reason = reason is null ? Capped : $"{reason}, {Capped}";
 
         var charges = Charges(used);
         var credential = Caller.Credential;
@@ -291,5 +297,5 @@ public sealed class ModelCall(HttpContext http, string endpoint, LedgerClock clo
 
     static readonly Usage Unused = new();
 
-    static string? Join(string? a, string? b) => a is null ? b : b is null ? a : $"{a}, {b}";
+    static string? Join(string? a, string? b) => a is null || a == b ? b : b is null ? a : $"{a}, {b}";
 }

@@ -69,7 +69,7 @@ public sealed class RunningCalls(Identity identity, TimeProvider time, ILogger<R
         {
             await _revoked.WaitAsync(LookEvery, token);
             await Parallel.ForEachAsync(
-                _runs.Keys.GroupBy(run => run.Fingerprint),
+                _runs.Keys.Where(run => run.Fingerprint != Caller.Unnamed).GroupBy(run => run.Fingerprint),
                 bound,
                 async (runs, _) => await EndIfRevokedAsync(runs.Key, runs));
         }, log, time, stoppingToken);

@@ -24,6 +24,9 @@ public sealed class RequestBody : IDisposable
     int _length, _counted;
     bool _isRented;
 
+    /// <summary>Longest time in which so many bytes of a body may come.</summary>
+    public static TimeSpan LongestTime(long bytes) => Patience + TimeSpan.FromSeconds(bytes / SlowestBytesPerSecond);
+
     RequestBody(BodyBudget budget, Guid owner, long? length) => (_budget, _owner, _share) = (budget, owner, budget.Open(owner, length));
 
     public ReadOnlyMemory<byte> Memory => _buffer.AsMemory(0, _length);
@@ -52,6 +55,13 @@ public sealed class RequestBody : IDisposable
             throw new ProblemException(Problems.NotForm);
         if (!form && !http.Request.HasJsonContentType())
             throw new ProblemException(Problems.NotJson);
+        return await ReadAnyAsync(http, budget, owner);
+    }
+
+    /// <summary>A body of any type, also of none. Throws <see cref="ProblemException"/> with 413, or what <see cref="BodyBudget"/> says.
+    /// </summary>
+    public static async ValueTask<RequestBody> ReadAnyAsync(HttpContext http, BodyBudget budget, Guid owner)
+    {
         if (http.Request.ContentLength > Body.MaxBytes)
             throw new ProblemException(Problems.TooLarge(Body.MaxBytes));
         var body = new RequestBody(budget, owner, http.Request.ContentLength);
@@ -75,7 +85,7 @@ public sealed class RequestBody : IDisposable
     async Task FillInTimeAsync(HttpContext http)
     {
         using var end = CancellationTokenSource.CreateLinkedTokenSource(http.RequestAborted);
-        end.CancelAfter(Patience + TimeSpan.FromSeconds((http.Request.ContentLength ?? Body.MaxBytes) / SlowestBytesPerSecond));
+        end.CancelAfter(LongestTime(http.Request.ContentLength ?? Body.MaxBytes));
         try
         {
             await FillAsync(http.Request.BodyReader, end.Token);

@@ -22,11 +22,15 @@ public sealed class Forwarding(HttpMessageInvoker http, ILogger<Forwarding> log)
     /// The head of the answer, with any status, or the problem. Throws <see cref="OperationCanceledException"/> when the caller left first.
     /// </summary>
     /// <param name="ended">Fires when the caller has left, or at the provider's time-out.</param>
+    /// <param name="once">
+    /// There is one attempt: the body comes from the caller as it is sent, so that it is there only once, or how the provider answers is
+    /// what is asked.
+    /// </param>
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     public async ValueTask<(HttpResponseMessage? Response, Problem? Problem)> SendAsync(
-        Upstream upstream, Func<HttpRequestMessage> request, CancellationToken ended)
+        Upstream upstream, Func<HttpRequestMessage> request, CancellationToken ended, bool once = false)
     {
-        var attempts = Math.Min(upstream.Provider.Retries + 1, MaxAttempts);
+        var attempts = once ? 1 : Math.Min(upstream.Provider.Retries + 1, MaxAttempts);
         for (var attempt = 1; ; attempt++)
         {
             HttpResponseMessage? response = null;
@@ -44,7 +48,9 @@ public sealed class Forwarding(HttpMessageInvoker http, ILogger<Forwarding> log)
             catch (HttpRequestException e) when (attempt == attempts || !MayTryAgain(e.HttpRequestError, isSafe))
             {
                 log.LogWarning("provider {Provider} could not be reached: {Message}", upstream.Provider.Id, Reason(e));
-                return (null, Problems.Upstream(502, "upstream_unreachable", "The provider could not be reached."));
+                return (null, e is NotPublicException or { InnerException: NotPublicException }
+                    ? UpstreamErrors.NotPublic
+                    : UpstreamErrors.Unreachable);
             }
             catch (HttpRequestException e)
             {

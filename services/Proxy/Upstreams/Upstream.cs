@@ -27,9 +27,25 @@ public sealed class Upstream
         };
         _keys = new(keys, TimeProvider.System, Random.Shared);
         Secrets = new(provider, secrets);
+        // What is stored may be older than the rule for types.
+        QueryType = provider.QueryType is { } stored && CallCredits.IsType(stored) ? stored : null;
     }
 
     public ProviderConnection Provider { get; }
+
+    /// <inheritdoc cref="ProviderConnection.QueryType"/>
+    public string? QueryType { get; }
+
+    /// <summary>The header of our credential; null where it is in none.</summary>
+    public string? AuthenticationHeader => Provider.AuthType switch
+    {
+        "bearer" or "basic" => "Authorization",
+        "header" => Provider.AuthName,
+        _ => null,
+    };
+
+    /// <summary>The parameter of our credential in the query; null where it is in none.</summary>
+    public string? AuthenticationParameter => Provider.AuthType == "query" ? Provider.AuthName : null;
 
     /// <summary>What must be hidden wherever the provider's words are passed on.</summary>
     public UpstreamSecrets Secrets { get; }
@@ -58,16 +74,20 @@ public sealed class Upstream
     /// </summary>
     /// <param name="path">The path from the root, with the version, escaped. A query may follow.</param>
     /// <param name="keyName">The key to use; null for the next one in turn.</param>
-    public HttpRequestMessage Request(HttpMethod method, string path, string? keyName = null)
+    /// <param name="isOfApi">See <see cref="UpstreamPath.TryJoin"/>.</param>
+    public HttpRequestMessage Request(HttpMethod method, string path, string? keyName = null, bool isOfApi = false)
     {
         var key = keyName is null ? _keys.Next() : _keys.Named(keyName);
-        var address = key.Address(path)
+        var address = key.Address(path, isOfApi)
             ?? throw new ProblemException(Problems.Invalid(null, "The path of the request is not one that can be sent to a provider."));
         var request = new UpstreamRequest(method, address) { Key = _keys.IsSingle ? null : (_keys, key), Trusted = !Provider.Tenant };
         if (key.Header is { } header)
             request.Headers.TryAddWithoutValidation(header.Name, header.Value);
         return request;
     }
+
+    /// <summary>The path can be sent to the provider, and leads nowhere else.</summary>
+    public bool Reaches(string path) => _keys.Next().Address(path, isOfApi: true) is not null;
 
     static readonly MediaTypeHeaderValue Json = new("application/json");
 

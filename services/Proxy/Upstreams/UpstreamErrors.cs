@@ -16,6 +16,11 @@ public static class UpstreamErrors
 
     const int MaxRetryAfter = 3600;
 
+    public static readonly Problem Unreachable = Problems.Upstream(502, "upstream_unreachable", "The provider could not be reached.");
+    public static readonly Problem NotPublic = Unreachable with
+    {
+        Message = "The provider could not be reached: its address is not a public one.",
+    };
     public static readonly Problem TimedOut = Problems.Upstream(504, "upstream_timeout", "The provider did not answer in time.");
     public static readonly Problem Interrupted = Problems.Upstream(502, "upstream_interrupted", "The provider broke off its answer.");
     public static readonly Problem Malformed = Problems.Upstream(

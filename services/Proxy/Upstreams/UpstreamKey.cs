@@ -47,16 +47,17 @@ public sealed class UpstreamKey
     /// <summary>
     /// Null when <see cref="UpstreamPath"/> refuses the path. Addresses are kept, because parsing one is a large part of making a request.
     /// </summary>
-    public Uri? Address(string path)
+    /// <param name="isOfApi">See <see cref="UpstreamPath.TryJoin"/>. Such addresses are a caller's, and as many as it likes.</param>
+    public Uri? Address(string path, bool isOfApi = false)
     {
-        if (_addresses.TryGetValue(path, out var known))
+        if (!isOfApi && _addresses.TryGetValue(path, out var known))
             return known;
         var rest = _cut.Length > 0 && path.StartsWith($"{_cut}/", StringComparison.Ordinal) ? path[_cut.Length..] : path;
-        if (!UpstreamPath.TryJoin(_root, rest, out var address))
+        if (!UpstreamPath.TryJoin(_root, rest, out var address, isOfApi))
             return null;
         if (_query is not null)
             address = new($"{address.AbsoluteUri}{(address.Query.Length > 0 ? '&' : '?')}{_query}");
-        if (_addresses.Count < MaxAddresses)
+        if (!isOfApi && _addresses.Count < MaxAddresses)
             _addresses.TryAdd(path, address);
         return address;
     }

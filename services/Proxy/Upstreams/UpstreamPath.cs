@@ -25,6 +25,8 @@ public static class UpstreamPath
     public static (string Root, string Cut) RootOf(string wire, string baseUrl)
     {
         var root = baseUrl.TrimEnd('/');
+        if (wire == ProviderWire.Http)
+            return (root, "");
         if (wire is ProviderWire.Anthropic or ProviderWire.Gemini)
             return (WithoutEnd(WithoutEnd(root, "/v1beta"), "/v1"), "");
         var bare = WithoutEnd(root, OpenAiVersion);
@@ -37,28 +39,36 @@ public static class UpstreamPath
 
     /// <summary>
     /// False when the path could mean another place. It must not have dot segments, empty segments, backslashes, control characters, or
-    /// escapes of any of these or of a slash.
+    /// escapes of any of these or of a slash. Servers that know parameters of a segment see what is before its semicolon.
     /// </summary>
     /// <param name="path">Escaped, from the root: <c>/v1/models/x?limit=5</c>.</param>
-    public static bool TryJoin(string root, string path, [NotNullWhen(true)] out Uri? address)
+    /// <param name="isOfApi">It is an address of an API that the caller knows: it may end with a slash, or be the root itself.</param>
+    public static bool TryJoin(string root, string path, [NotNullWhen(true)] out Uri? address, bool isOfApi = false)
     {
         address = null;
         var query = path.IndexOf('?', StringComparison.Ordinal);
         var places = query < 0 ? path.AsSpan() : path.AsSpan(0, query);
-        if (places is not ['/', ..] || places.ContainsAnyExcept(PathCharacters) || (query >= 0 && !IsQuery(path.AsSpan(query + 1))))
+        if ((places is not ['/', ..] && !(isOfApi && places.IsEmpty)) || places.ContainsAnyExcept(PathCharacters)
+            || (query >= 0 && !IsQuery(path.AsSpan(query + 1))))
             return false;
-        foreach (var segment in places[1..].Split('/'))
-        {
-            if (!IsSegment(places[1..][segment]))
-                return false;
-        }
+        var names = isOfApi ? WithoutEnd(places, '/') : places;
+        if (!names.IsEmpty)
+            foreach (var segment in names[1..].Split('/'))
+            {
+                if (!IsSegment(names[1..][segment]))
+                    return false;
+            }
         // The checks above should already make this true. A gap in them must not send our key elsewhere.
         return Uri.TryCreate(root, UriKind.Absolute, out var home) && Uri.TryCreate(root + path, UriKind.Absolute, out address)
             && address.Scheme == home.Scheme && address.Authority == home.Authority && address.UserInfo.Length == 0
-            && address.AbsolutePath.StartsWith($"{home.AbsolutePath.TrimEnd('/')}/", StringComparison.Ordinal);
+            && (address.AbsolutePath == home.AbsolutePath
+                ? names.IsEmpty
+                : address.AbsolutePath.StartsWith($"{home.AbsolutePath.TrimEnd('/')}/", StringComparison.Ordinal));
     }
 
-    /// <summary>The segment, decoded once, must be a plain name. Decoding it again must change nothing.</summary>
+    /// <summary>
+    /// The segment, decoded once, must be a plain name, also without its parameters (<c>..;x=1</c>). Decoding it again must change nothing.
+    /// </summary>
     static bool IsSegment(ReadOnlySpan<char> segment)
     {
         if (segment.IsEmpty)
@@ -70,10 +80,13 @@ public static class UpstreamPath
                 return false;
             segment = decoded;
         }
-        return !segment.TrimStart('.').IsEmpty;
+        var name = segment.IndexOf(';') is var parameters and >= 0 ? segment[..parameters] : segment;
+        return !name.TrimStart('.').IsEmpty;
     }
 
     static bool IsQuery(ReadOnlySpan<char> query) => !query.ContainsAnyExceptInRange('!', '~') && !query.ContainsAny("#\\");
+
+    static ReadOnlySpan<char> WithoutEnd(ReadOnlySpan<char> path, char end) => path is [.. var rest, var last] && last == end ? rest : path;
 
     static string WithoutEnd(string text, string end) => text.EndsWith(end, StringComparison.Ordinal) ? text[..^end.Length] : text;
 }

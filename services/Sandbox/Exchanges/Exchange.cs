@@ -17,7 +17,7 @@ public sealed class Exchange
         var headers = context.Request.Headers;
         record = new(
             log.NextId(),
-            Markers.Tag(body),
+            Markers.Tag(body) ?? (context.Request.Query["tag"].ToString() is { Length: > 0 } tag ? tag : null),
             context.Request.Path,
             context.Request.QueryString.Value ?? "",
             headers.Authorization.Count > 0,

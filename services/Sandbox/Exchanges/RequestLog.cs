@@ -8,7 +8,7 @@ public enum Outcome { Running, Completed, Aborted, Cut }
 
 /// <summary>One inference call as the provider received it.</summary>
 /// <param name="Id">Also sent as <c>x-request-id</c>.</param>
-/// <param name="Tag">From <c>[[tag:NAME]]</c> in the body.</param>
+/// <param name="Tag">From <c>[[tag:NAME]]</c> in the body, or <c>tag</c> in the query.</param>
 /// <param name="Query">The query with its question mark. It is empty when there is none.</param>
 /// <param name="Body">The body's text, as it came.</param>
 public sealed record LoggedRequest(

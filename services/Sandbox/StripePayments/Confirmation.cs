@@ -27,6 +27,10 @@ static class Confirmation
                     + "a payment method and then confirm it again, or confirm it again directly with a payment method or "
                     + "ConfirmationToken.");
         }
+        if (PaymentMethods.Unusable(method) is { } unusable)
+        {
+            return unusable;
+        }
         var card = PaymentMethods.CardOf(method);
         var type = method.Text("type")!;
         if (!intent.Items("payment_method_types").Any(each => each.GetValue<string>() == type))
@@ -62,6 +66,11 @@ static class Confirmation
         if (isSuccess)
         {
             method["_authenticated"] = true;
+            if (PaymentMethods.Unusable(method) is { } unusable)
+            {
+                Fail(account, intent, method, unusable, isCharged: false);
+                return;
+            }
             Charge(account, intent, method, PaymentMethods.CardOf(method));
             return;
         }
@@ -194,11 +203,15 @@ static class Confirmation
         return why;
     }
 
-    /// <summary>A method that is to be used again belongs to the customer from now on.</summary>
+    /// <summary>A method that is to be used again belongs to the customer from now on. Any other one has paid once and for all.</summary>
     static void Save(Account account, JsonObject intent, JsonObject method)
     {
         if (intent.Text("setup_future_usage") is null)
         {
+            if (method.Text("customer") is null)
+            {
+                PaymentMethods.Spend(method);
+            }
             return;
         }
         method["_set_up"] = true;

@@ -86,6 +86,7 @@ static class Customers
         foreach (var method in call.Account.Newest("payment_method").Where(method => method.Text("customer") == customer.Id()).ToList())
         {
             method["customer"] = null;
+            PaymentMethods.Spend(method);
         }
         call.Account.Emit("customer.deleted", customer);
         call.Account.Remove(customer, leaves: true);

@@ -227,9 +227,13 @@ static class PaymentIntents
         }
     }
 
-    /// <summary>A method of one customer pays for no other.</summary>
+    /// <summary>A method of one customer pays for no other, and one that was let go for nobody.</summary>
     public static void CheckOwner(JsonObject? method, string? customer)
     {
+        if (method is not null && PaymentMethods.Unusable(method) is { } unusable)
+        {
+            throw unusable;
+        }
         if (method?.Text("customer") is { } owner && owner != customer)
         {
             throw Refusal.Invalid(

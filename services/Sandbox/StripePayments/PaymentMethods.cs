@@ -86,9 +86,23 @@ static class PaymentMethods
         return call.Given.Text("payment_method") is { } id ? Find(call, id) : null;
     }
 
-    /// <exception cref="Refusal">It is another customer's, or its bank refuses it.</exception>
+    /// <summary>It has paid without belonging to anybody, or was taken from whom it belonged to: it never pays again.</summary>
+    public static void Spend(JsonObject method) => method["_spent"] = true;
+
+    /// <summary>Why it may not be used, or null.</summary>
+    public static Refusal? Unusable(JsonObject method) => method.Is("_spent")
+        ? Refusal.Invalid(
+            "The provided PaymentMethod was previously used with a PaymentIntent without Customer attachment, shared with a connected "
+                + "account without Customer attachment, or was detached from a Customer. It may not be used again.")
+        : null;
+
+    /// <exception cref="Refusal">It is another customer's, may not be used again, or its bank refuses it.</exception>
     public static JsonObject Attach(Account account, JsonObject method, JsonObject customer)
     {
+        if (Unusable(method) is { } unusable)
+        {
+            throw unusable;
+        }
         if (method.Text("customer") is { } other && other != customer.Id())
         {
             throw Refusal.Invalid(
@@ -224,6 +238,7 @@ static class PaymentMethods
                 "payment_method_unexpected_state");
         }
         call.Account.Change(method, "payment_method.detached", () => method["customer"] = null);
+        Spend(method);
         if (call.Account.Find("customer", customer)?.Object("invoice_settings") is { } settings
             && settings.Text("default_payment_method") == method.Id())
         {

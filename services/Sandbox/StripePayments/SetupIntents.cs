@@ -152,6 +152,10 @@ static class SetupIntents
         {
             return PaymentIntents.Unexpected(intent, "You cannot confirm this SetupIntent because it's missing a payment method.");
         }
+        if (PaymentMethods.Unusable(method) is { } unusable)
+        {
+            return unusable;
+        }
         intent["_return_url"] = given.Text("return_url");
         if (PaymentMethods.CardOf(method).Authentication == Authentication.Never)
         {

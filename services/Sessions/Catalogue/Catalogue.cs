@@ -12,7 +12,7 @@ public sealed class Catalogue
     readonly Dictionary<(string Vendor, string Id), CatalogueModel> _models;
     readonly Dictionary<(string Vendor, string Id), CataloguePrice> _prices;
 
-    Catalogue(Dictionary<(string, string), CatalogueModel> models, Dictionary<(string, string), CataloguePrice> prices) =>
+    public Catalogue(Dictionary<(string, string), CatalogueModel> models, Dictionary<(string, string), CataloguePrice> prices) =>
         (_models, _prices) = (models, prices);
 
     /// <param name="ids">The models to know of; null for all.</param>

@@ -7,6 +7,7 @@ namespace LlmGateway.Sessions;
 public sealed record ModelLimits(string Kind, long ContextTokens, long MaxOutputTokens)
 {
     /// <summary>The limits, or the member that neither of both states.</summary>
+    /// <param name="providers">Where they are read apart from the models, one may be missing that was added meanwhile.</param>
     public static (ModelLimits? Limits, string? Missing) Of(
         Model model,
         IReadOnlyDictionary<string, Provider> providers,
@@ -14,7 +15,9 @@ public sealed record ModelLimits(string Kind, long ContextTokens, long MaxOutput
     {
         var entry = model.Providers
             .OrderBy(offer => offer.Position)
-            .Select(offer => catalogue.Find(providers[offer.ProviderId], offer.UpstreamModel)?.Model)
+            .Select(offer => providers.TryGetValue(offer.ProviderId, out var provider)
+                ? catalogue.Find(provider, offer.UpstreamModel)?.Model
+                : null)
             .FirstOrDefault(found => found is not null);
         var kind = model.Kind ?? entry?.Kind ?? "chat";
         if ((model.ContextTokens ?? entry?.ContextTokens) is not { } context)

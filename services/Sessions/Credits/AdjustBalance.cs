@@ -48,7 +48,7 @@ public static class AdjustBalance
         var adjusted = await wallet.AdjustCreditsAsync(
             new(
                 Idempotency.EffectId(http, caller, $"/v1/customers/{Ids.Show(Ids.Customer, customer.Id)}/balances"), balance, isDebit,
-                request.Amount, $"secret-key:{caller.Credential:N}", request.Reason, request.Kind,
+                request.Amount, caller.Actor(), request.Reason, request.Kind,
                 request.ExpiresAt is { } end ? DateTimeOffset.FromUnixTimeMilliseconds(end.ToUnixTimeMilliseconds()) : null),
             token);
         return adjusted.Outcome switch

@@ -7,7 +7,8 @@ namespace LlmGateway.Sessions;
 /// </summary>
 public static class GetBalances
 {
-    public static void MapGetBalances(this WebApplication app) => app.MapGet("/v1/customers/{id}/balances", HandleAsync);
+    public static void MapGetBalances(this WebApplication app) =>
+        app.MapGet("/v1/customers/{id}/balances", HandleAsync).WithQuery();
 
     static async Task<IResult> HandleAsync(string id, HttpContext http, SessionsDb db, WalletClient wallet, CancellationToken token) =>
         await CustomerView.FindAsync(db, http.Backend(), id, token) is { } customer

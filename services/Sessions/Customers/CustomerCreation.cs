@@ -38,6 +38,9 @@ public static class CustomerCreation
         };
         db.Add(customer);
         db.Tell(new CustomerCreated(customer.Id, externalId, project.OrganizationId, project.Id, test, now), now);
+        db.TellOwner(
+            EventTypes.CustomerCreated, Ids.Derive(customer.Id, "profile"), 1, project.OrganizationId, project.Id, test,
+            new { customerId = Ids.Show(Ids.Customer, customer.Id) }, now);
         return customer;
     }
 }

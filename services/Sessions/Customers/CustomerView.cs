@@ -30,12 +30,14 @@ public sealed record CustomerView(
     public PutRates.Rates? Rates { get; init; }
 
     /// <param name="Status"><c>active</c> or <c>frozen</c>.</param>
-    public sealed record WalletView(string Id, Money Balance, string Currency, string Status);
+    /// <param name="Owed">What its next top-up pays first: refunds and disputes have taken more than it had.</param>
+    public sealed record WalletView(string Id, Money Balance, string Currency, string Status, Money Owed);
 
     public static CustomerView Of(Customer customer, WalletSummary? wallet) => new(
         Ids.Show(Ids.Customer, customer.Id), customer.ShownExternalId, customer.Email, customer.Name, customer.Company, customer.Phone,
         customer.Status, customer.CreatedAt,
-        wallet is null ? null : new(Ids.Show(Ids.Wallet, wallet.Id), wallet.Balance, "USD", wallet.Frozen ? "frozen" : "active"),
+        wallet is null ? null : new(
+            Ids.Show(Ids.Wallet, wallet.Id), wallet.Balance, "USD", wallet.Frozen ? "frozen" : "active", wallet.Owed),
         wallet?.Spent ?? Money.Zero, wallet?.ToppedUp ?? Money.Zero, wallet?.RecentLedger);
 
     /// <summary>One customer with its money.</summary>

@@ -5,7 +5,7 @@ namespace LlmGateway.Sessions;
 /// <summary><c>GET /v1/customers/{id}</c>: one customer with its wallet, the last 20 ledger entries, its plan and its rates.</summary>
 public static class GetCustomer
 {
-    public static void MapGetCustomer(this WebApplication app) => app.MapGet("/v1/customers/{id}", HandleAsync);
+    public static void MapGetCustomer(this WebApplication app) => app.MapGet("/v1/customers/{id}", HandleAsync).WithQuery();
 
     static async Task<IResult> HandleAsync(
         string id, HttpContext http, SessionsDb db, WalletClient wallet, TimeProvider time, CancellationToken token)

@@ -15,7 +15,8 @@ public static class ListCustomers
 {
     const int DefaultPage = 50, MaxPage = 200, MaxOffset = 1_000_000;
 
-    public static void MapListCustomers(this WebApplication app) => app.MapGet("/v1/customers", HandleAsync);
+    public static void MapListCustomers(this WebApplication app) =>
+        app.MapGet("/v1/customers", HandleAsync).WithQuery("limit", "offset", "cursor", "search", "status");
 
     static async Task<IResult> HandleAsync(HttpContext http, SessionsDb db, WalletClient wallet, CancellationToken token)
     {

@@ -1,3 +1,5 @@
+using System.Text.Json;
+using LlmGateway.Contracts;
 using LlmGateway.ServiceDefaults;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.EntityFrameworkCore.Infrastructure;
@@ -15,9 +17,14 @@ public sealed class SessionsDb(DbContextOptions<SessionsDb> options) : DbContext
     /// <summary>Any number that nobody else locks in this database.</summary>
     const long WriterLock = 4011;
 
+    /// <summary>With this seed a host's hash is a number that nobody else locks.</summary>
+    const long HostSeed = 4012;
+
     public DbSet<Organization> Organizations => Set<Organization>();
     public DbSet<Project> Projects => Set<Project>();
     public DbSet<SecretKey> SecretKeys => Set<SecretKey>();
+    public DbSet<Member> Members => Set<Member>();
+    public DbSet<MemberToken> MemberTokens => Set<MemberToken>();
     public DbSet<Customer> Customers => Set<Customer>();
     public DbSet<SessionFamily> Families => Set<SessionFamily>();
     public DbSet<Session> Sessions => Set<Session>();
@@ -28,10 +35,21 @@ public sealed class SessionsDb(DbContextOptions<SessionsDb> options) : DbContext
     public DbSet<CustomerPlan> CustomerPlans => Set<CustomerPlan>();
     public DbSet<CustomerCredits> CustomerCredits => Set<CustomerCredits>();
     public DbSet<Provider> Providers => Set<Provider>();
+    public DbSet<ProjectRoute> ProjectRoutes => Set<ProjectRoute>();
     public DbSet<Model> Models => Set<Model>();
     public DbSet<PriceVersion> PriceVersions => Set<PriceVersion>();
     public DbSet<CatalogueModel> CatalogueModels => Set<CatalogueModel>();
     public DbSet<CataloguePrice> CataloguePrices => Set<CataloguePrice>();
+    public DbSet<AuditEntry> AuditEntries => Set<AuditEntry>();
+
+    /// <summary>Who changes what is saved. It is said anew for each request, because contexts are used again.</summary>
+    public Author? Author { get; set; }
+
+    public override Task<int> SaveChangesAsync(bool acceptAllChangesOnSuccess, CancellationToken cancellationToken = default)
+    {
+        AuditTrail.Write(this);
+        return base.SaveChangesAsync(acceptAllChangesOnSuccess, cancellationToken);
+    }
 
     protected override void OnModelCreating(ModelBuilder modelBuilder)
     {
@@ -45,6 +63,8 @@ public sealed class SessionsDb(DbContextOptions<SessionsDb> options) : DbContext
             .HasMany(provider => provider.Keys)
             .WithOne()
             .HasForeignKey(key => new { key.ProjectId, key.ProviderId });
+        modelBuilder.Entity<ProjectRoute>().HasKey(route => new { route.ProjectId, route.Id });
+        modelBuilder.Entity<ProjectRoute>().HasOne<Project>().WithMany().HasForeignKey(route => route.ProjectId);
         modelBuilder.Entity<Model>().HasKey(model => new { model.ProjectId, model.Id });
         modelBuilder.Entity<ModelProvider>().HasKey(offer => new { offer.ProjectId, offer.ModelId, offer.ProviderId });
         modelBuilder
@@ -67,11 +87,20 @@ public sealed class SessionsDb(DbContextOptions<SessionsDb> options) : DbContext
             .HasMany(limit => limit.Raises)
             .WithOne()
             .HasForeignKey(raise => new { raise.CustomerId, raise.LimitId });
+        modelBuilder.Entity<AuditEntry>().Property(entry => entry.Before).HasColumnType("jsonb");
+        modelBuilder.Entity<AuditEntry>().Property(entry => entry.After).HasColumnType("jsonb");
         modelBuilder.Entity<Plan>().HasKey(plan => new { plan.ProjectId, plan.Id });
         modelBuilder.Entity<CustomerPlan>().HasKey(plan => plan.CustomerId);
         modelBuilder.Entity<CustomerCredits>().HasKey(credits => new { credits.CustomerId, credits.QueryType });
         // References without a navigation: EF must know them to write rows in the right order.
         modelBuilder.Entity<Project>().HasOne<Organization>().WithMany().HasForeignKey(project => project.OrganizationId);
+        modelBuilder.Entity<Member>().HasOne<Organization>().WithMany().HasForeignKey(member => member.OrganizationId);
+        modelBuilder.Entity<Member>().HasOne<Project>().WithMany().HasForeignKey(member => member.ProjectId);
+        modelBuilder.Entity<Member>().HasOne<Customer>().WithMany().HasForeignKey(member => member.CustomerId);
+        modelBuilder.Entity<MemberToken>().HasOne<Member>().WithMany().HasForeignKey(one => one.MemberId);
+        modelBuilder.Entity<MemberToken>().HasOne<Project>().WithMany().HasForeignKey(one => one.ProjectId);
+        modelBuilder.Entity<Project>().Property(project => project.Branding).HasColumnType("jsonb");
+        modelBuilder.Entity<AuditEntry>().HasOne<Project>().WithMany().HasForeignKey(entry => entry.ProjectId);
         modelBuilder.Entity<CustomerLimit>().HasOne<Customer>().WithMany().HasForeignKey(limit => limit.CustomerId);
         modelBuilder.Entity<RetiredSecret>().HasOne<CustomerKey>().WithMany().HasForeignKey(secret => secret.KeyId);
         modelBuilder.Entity<Plan>().HasOne<Project>().WithMany().HasForeignKey(plan => plan.ProjectId);
@@ -97,8 +126,41 @@ public sealed class SessionsDb(DbContextOptions<SessionsDb> options) : DbContext
     public void Tell<TEvent>(TEvent message, DateTimeOffset now)
         where TEvent : class => Add(OutboxMessage.Of(message, now));
 
+    /// <summary>
+    /// Tells the owner's systems with the transaction that <c>SaveChanges</c> will commit. What happens to one thing once has its number by
+    /// what it is, and its id, too: whoever decides it a second time tells the same event.
+    /// </summary>
+    /// <param name="subject">What it happens to.</param>
+    /// <param name="sequence">Its number among all that can happen to the subject.</param>
+    public void TellOwner(
+        string type, Guid subject, long sequence, Guid organization, Guid project, bool test, object data, DateTimeOffset now) =>
+        Tell(
+            new PublicEvent(
+                Ids.Derive(subject, type), type, now, subject, sequence, organization, project, test,
+                JsonSerializer.Serialize(data, Defaults.Json)),
+            now);
+
     /// <summary>Until the transaction ends, no other instance writes seeds or the catalogue.</summary>
     public Task LockAsync(CancellationToken token) => Database.ExecuteSqlAsync($"select pg_advisory_xact_lock({WriterLock})", token);
+
+    /// <summary>Until the transaction ends, nobody else changes what the project is and sells, or its secret keys.</summary>
+    public Task LockProjectAsync(Guid project, CancellationToken token) =>
+        Database.ExecuteSqlAsync($"select 1 from project where id = {project} for no key update", token);
+
+    /// <summary>Until the transaction ends, nobody else changes who is a member of the organization. It comes before other locks.</summary>
+    public Task LockOrganizationAsync(Guid organization, CancellationToken token) =>
+        Database.ExecuteSqlAsync($"select 1 from organization where id = {organization} for no key update", token);
+
+    /// <summary>
+    /// Until the transaction ends, no other project gets routes for everybody at one of these hosts. Each host has a lock of its own, so
+    /// that nobody waits for a host that he does not want.
+    /// </summary>
+    public async Task LockHostsAsync(IEnumerable<string> hosts, CancellationToken token)
+    {
+        // In one order, so that two who want the same hosts do not wait for each other.
+        foreach (var host in hosts.Order(StringComparer.Ordinal))
+            await Database.ExecuteSqlAsync($"select pg_advisory_xact_lock(hashtextextended({host}, {HostSeed}))", token);
+    }
 
     /// <summary>
     /// Until the transaction ends, nobody else changes the customer, its limits or its types of call credits. It is read again.
@@ -175,4 +237,22 @@ public sealed class SessionsDb(DbContextOptions<SessionsDb> options) : DbContext
 
     [DbContext(typeof(SessionsDb)), Migration("0021_top_up_limits")]
     sealed class TopUpLimits0021 : SqlMigration;
+
+    [DbContext(typeof(SessionsDb)), Migration("0022_scoped_keys")]
+    sealed class ScopedKeys0022 : SqlMigration;
+
+    [DbContext(typeof(SessionsDb)), Migration("0023_audit")]
+    sealed class Audit0023 : SqlMigration;
+
+    [DbContext(typeof(SessionsDb)), Migration("0024_branding")]
+    sealed class Branding0024 : SqlMigration;
+
+    [DbContext(typeof(SessionsDb)), Migration("0030_routes")]
+    sealed class Routes0030 : SqlMigration;
+
+    [DbContext(typeof(SessionsDb)), Migration("0031_seeded")]
+    sealed class Seeded0031 : SqlMigration;
+
+    [DbContext(typeof(SessionsDb)), Migration("0035_members")]
+    sealed class Members0035 : SqlMigration;
 }

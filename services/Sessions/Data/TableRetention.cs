@@ -25,7 +25,14 @@ public static class TableRetention
         Deleted("kept_response_count", "level = 0 and rows = 0", "a customer of whom nothing is kept counts as one without a row"),
         Deleted("customer_key", "revoked_at < now() - interval '365 days'", "a revoked key is shown for a year"),
         Deleted("retired_secret", "expires_at < now() - interval '365 days'", "as a revoked key"),
-        Deleted("secret_key", "revoked_at < now() - interval '365 days'", "a revoked key is shown for a year"),
+        Deleted(
+            "secret_key", "least(revoked_at, expires_at) < now() - interval '365 days'",
+            "its holder is told for a year why it is refused"),
+        Deleted(
+            "member_token", "expires_at < now() - interval '7 days'", "as a session: its holder is told for a week that it has ended"),
+        Deleted(
+            "member", "removed_at < now() - interval '730 days'", "entries of the audit name it for as long", TimeSpan.FromDays(1)),
+        Deleted("audit_entry", "at < now() - interval '730 days'", "two years are long enough to ask who changed something"),
         Deleted("limit_raise", "ends_at < now() - interval '7 days'", "it says nothing about any instant after its end"),
         Kept("outbox_message", "the relay deletes each row after the broker's confirm"),
         Kept("customer", "external ids must keep their wallets; also those of deleted customers, whose usage records stay"),
@@ -37,6 +44,7 @@ public static class TableRetention
         Kept("customer_credits", "the ledger keeps the balances that it names"),
         Kept("plan", "configuration"),
         Kept("provider", "configuration"),
+        Kept("project_route", "configuration"),
         Kept("provider_key", "configuration"),
         Kept("model", "configuration"),
         Kept("model_provider", "configuration"),

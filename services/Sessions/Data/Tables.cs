@@ -32,7 +32,11 @@ public sealed class Project
     public List<int>? LimitThresholds { get; set; }
     /// <summary>How much customers may top up, a <see cref="TopUpAllowance"/> in JSON. Null: as Billing has it for all.</summary>
     public string? TopUpLimits { get; set; }
+    /// <summary>A <see cref="Contracts.Branding"/> in JSON. Null: its name alone.</summary>
+    public string? Branding { get; set; }
     public required string PublishableKey { get; init; }
+    /// <summary>What seed files said of it when they were applied last, as <see cref="SeedHashes"/> tells, sealed.</summary>
+    public string? SealedSeed { get; set; }
     public required DateTimeOffset CreatedAt { get; init; }
 }
 
@@ -44,10 +48,49 @@ public sealed class SecretKey
     public Project Project { get; init; } = null!;
     public required bool Test { get; init; }
     public required string Name { get; init; }
+    /// <summary>The name by which a seed file made it without bringing one. Names are not unique, and a call's is none of these.</summary>
+    public string? SeedName { get; init; }
     public required byte[] Hash { get; init; }
     public required string SealedFingerprint { get; init; }
     public required string Last4 { get; init; }
+    /// <summary>Of <see cref="ServiceDefaults.Permissions"/>. Null allows all.</summary>
+    public List<string>? Permissions { get; set; }
     public required DateTimeOffset CreatedAt { get; init; }
+    public DateTimeOffset? ExpiresAt { get; set; }
+    public DateTimeOffset? LastUsedAt { get; init; }
+    public DateTimeOffset? RevokedAt { get; set; }
+}
+
+/// <summary>Somebody who calls for an organization. Never removed, because the audit names it.</summary>
+public sealed class Member
+{
+    public required Guid Id { get; init; }
+    public required Guid OrganizationId { get; init; }
+    /// <summary>The only project that it is a member of. Null: all of the organization's.</summary>
+    public Guid? ProjectId { get; init; }
+    /// <summary>A client's, and nobody else's.</summary>
+    public Guid? CustomerId { get; init; }
+    /// <summary>One of <see cref="ServiceDefaults.Roles"/>.</summary>
+    public required string Role { get; set; }
+    /// <summary>In lower case. Null, as the name, of one that was removed.</summary>
+    public string? Email { get; set; }
+    public string? Name { get; set; }
+    public required DateTimeOffset CreatedAt { get; init; }
+    public DateTimeOffset? LastUsedAt { get; init; }
+    public DateTimeOffset? RemovedAt { get; set; }
+}
+
+/// <summary>What a member calls with: in one project and one world, until it ends.</summary>
+public sealed class MemberToken
+{
+    public required Guid Id { get; init; }
+    public required Guid MemberId { get; init; }
+    public required Guid ProjectId { get; init; }
+    public required bool Test { get; init; }
+    public required byte[] Hash { get; init; }
+    public required string SealedFingerprint { get; init; }
+    public required DateTimeOffset CreatedAt { get; init; }
+    public required DateTimeOffset ExpiresAt { get; init; }
     public DateTimeOffset? RevokedAt { get; set; }
 }
 
@@ -233,8 +276,10 @@ public sealed class Provider
     public required int Retries { get; set; }
     public required string OnAbort { get; set; }
     public string? QueryType { get; set; }
+    /// <inheritdoc cref="Contracts.ProviderConnection.RawPaths"/>
+    public List<string>? RawPaths { get; set; }
     /// <summary>A tenant set the address: it must be a public one.</summary>
-    public bool Tenant { get; init; }
+    public bool Tenant { get; set; }
 }
 
 /// <summary>One of a provider's secrets, sealed for <see cref="Contracts.ProviderConnection.SecretOwner"/>.</summary>
@@ -245,6 +290,20 @@ public sealed class ProviderKey
     public required int Position { get; init; }
     public required string SealedSecret { get; set; }
     public required int Weight { get; set; }
+}
+
+/// <summary>A route of a project's own.</summary>
+public sealed class ProjectRoute
+{
+    public required Guid ProjectId { get; init; }
+    public required string Id { get; init; }
+    /// <summary>A <see cref="Contracts.CustomRoute"/>, as JSON.</summary>
+    public required string Definition { get; set; }
+    /// <summary>
+    /// The host where everybody may call it, also while it is switched off: nobody else gets the host meanwhile. Null where nobody may call
+    /// it without a credential.
+    /// </summary>
+    public string? PublicHost { get; set; }
 }
 
 /// <summary>A model on offer in a project.</summary>

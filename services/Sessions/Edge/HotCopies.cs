@@ -82,9 +82,26 @@ public sealed class HotCopies(RedisClient redis, CredentialSeal seal, TimeProvid
         var retired = await db.RetiredSecrets
             .Where(secret => secret.ExpiresAt > now && db.CustomerKeys.Any(key => key.Id == secret.KeyId && key.CustomerId == customer))
             .Select(secret => new KnownCredential(secret.Id, secret.SealedFingerprint)).ToListAsync();
-        foreach (var batch in sessions.Concat(keys).Concat(retired).Chunk(BatchSize))
+        var clients = await db.MemberTokens
+            .Where(one => one.ExpiresAt > now && db.Members.Any(member => member.Id == one.MemberId && member.CustomerId == customer))
+            .Select(one => new KnownCredential(one.Id, one.SealedFingerprint)).ToListAsync();
+        foreach (var batch in sessions.Concat(keys).Concat(retired).Concat(clients).Chunk(BatchSize))
             await Task.WhenAll(batch.Select(credential => ForgetAsync(Invalidation.CredentialKey(seal.Fingerprint(credential)))));
         await PublishAsync(Invalidation.CustomerChanged, customer.ToString("N"), number);
+    });
+
+    /// <summary>Every token of the member that could still be used.</summary>
+    /// <inheritdoc cref="CredentialChanging"/>
+    public Change MemberChanging(Guid member, SessionsDb db) => new(this, async number =>
+    {
+        // Told before and after, as for one customer.
+        await PublishAsync(Invalidation.MemberChanged, member.ToString("N"), NextNumber());
+        var now = _time.GetUtcNow();
+        var tokens = await db.MemberTokens.Where(one => one.MemberId == member && one.ExpiresAt > now)
+            .Select(one => new KnownCredential(one.Id, one.SealedFingerprint)).ToListAsync();
+        foreach (var batch in tokens.Chunk(BatchSize))
+            await Task.WhenAll(batch.Select(credential => ForgetAsync(Invalidation.CredentialKey(seal.Fingerprint(credential)))));
+        await PublishAsync(Invalidation.MemberChanged, member.ToString("N"), number);
     });
 
     /// <summary>The catalogue, and these projects. Copies of other projects in Redis end by themselves.</summary>
@@ -97,6 +114,35 @@ public sealed class HotCopies(RedisClient redis, CredentialSeal seal, TimeProvid
             await PublishAsync(Invalidation.ProjectChanged, project.ToString("N"), NextNumber());
         }
         await PublishAsync(Invalidation.CatalogueChanged, "", number);
+    });
+
+    /// <summary>What a project is and sells.</summary>
+    /// <inheritdoc cref="CredentialChanging"/>
+    public Change ProjectChanging(Guid project) => new(this, async number =>
+    {
+        await ForgetAsync(Invalidation.ProjectKey(project));
+        await PublishAsync(Invalidation.ProjectChanged, project.ToString("N"), number);
+    });
+
+    /// <summary>What the customers of a plan have. Proxies know it by the credentials of each.</summary>
+    /// <inheritdoc cref="CredentialChanging"/>
+    public Change PlanChanging(Guid project, string plan, SessionsDb db) => new(this, async number =>
+    {
+        // Told before and after, as for one customer.
+        await PublishAsync(Invalidation.ProjectChanged, project.ToString("N"), NextNumber());
+        var now = _time.GetUtcNow();
+        var customers = db.CustomerPlans.Where(had => had.ProjectId == project && had.PlanId == plan).Select(had => had.CustomerId);
+        var sessions = await db.Sessions.Where(session => customers.Contains(session.Family.CustomerId) && session.ExpiresAt > now)
+            .Select(session => new KnownCredential(session.Id, session.SealedFingerprint)).ToListAsync();
+        var keys = await db.CustomerKeys.Where(key => customers.Contains(key.CustomerId) && (key.ExpiresAt == null || key.ExpiresAt > now))
+            .Select(key => new KnownCredential(key.Id, key.SealedFingerprint)).ToListAsync();
+        var retired = await db.RetiredSecrets
+            .Where(secret => secret.ExpiresAt > now
+                && db.CustomerKeys.Any(key => key.Id == secret.KeyId && customers.Contains(key.CustomerId)))
+            .Select(secret => new KnownCredential(secret.Id, secret.SealedFingerprint)).ToListAsync();
+        foreach (var batch in sessions.Concat(keys).Concat(retired).Chunk(BatchSize))
+            await Task.WhenAll(batch.Select(credential => ForgetAsync(Invalidation.CredentialKey(seal.Fingerprint(credential)))));
+        await PublishAsync(Invalidation.ProjectChanged, project.ToString("N"), number);
     });
 
     async Task CredentialChangedAsync(KnownCredential credential, long number)

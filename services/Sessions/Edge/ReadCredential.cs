@@ -17,7 +17,8 @@ public static class ReadCredential
     const string Query = """
         select s.hash, 'Session', s.id, c.test, f.revoked_at, s.expires_at, f.models, p.id, p.organization_id, p.active,
             c.id, c.status, c.wallet_id, c.requests_per_minute, c.tokens_per_minute, f.id, f.cap_nanos,
-            f.cap_counts, c.concurrent, null::integer, coalesce(c.low_balance_nanos, p.low_balance_nanos), p.limit_thresholds, false
+            f.cap_counts, c.concurrent, null::integer, coalesce(c.low_balance_nanos, p.low_balance_nanos), p.limit_thresholds, false,
+            null::text[], null::text, null::uuid
         from session s
             join session_family f on f.id = s.family_id
             join customer c on c.id = f.customer_id
@@ -27,7 +28,7 @@ public static class ReadCredential
         select secret.hash, 'CustomerKey', k.id, c.test, k.revoked_at, least(k.expires_at, secret.until), k.models,
             p.id, p.organization_id, p.active,
             c.id, c.status, c.wallet_id, c.requests_per_minute, c.tokens_per_minute, null, null, null,
-            c.concurrent, k.concurrent, coalesce(c.low_balance_nanos, p.low_balance_nanos), p.limit_thresholds, k.in_path
+            c.concurrent, k.concurrent, coalesce(c.low_balance_nanos, p.low_balance_nanos), p.limit_thresholds, k.in_path, null, null, null
         from (
             select id, hash, null::timestamptz from customer_key where hash = any($1)
             union all select key_id, hash, expires_at from retired_secret where hash = any($1)) secret (id, hash, until)
@@ -35,10 +36,19 @@ public static class ReadCredential
             join customer c on c.id = k.customer_id
             join project p on p.id = c.project_id
         union all
-        select k.hash, 'SecretKey', k.id, k.test, k.revoked_at, null, null, p.id, p.organization_id, p.active,
-            null, null, null, null, null, null, null, null, null, null, null, null, false
+        select k.hash, 'SecretKey', k.id, k.test, k.revoked_at, k.expires_at, null, p.id, p.organization_id, p.active,
+            null, null, null, null, null, null, null, null, null, null, null, null, false, k.permissions, null, null
         from secret_key k join project p on p.id = k.project_id
         where k.hash = any($1)
+        union all
+        select t.hash, 'Member', m.id, t.test, coalesce(t.revoked_at, m.removed_at), t.expires_at, null,
+            p.id, p.organization_id, p.active,
+            c.id, c.status, c.wallet_id, null, null, null, null, null, null, null, null, null, false, null, m.role, t.id
+        from member_token t
+            join member m on m.id = t.member_id
+            join project p on p.id = t.project_id
+            left join customer c on c.id = m.customer_id
+        where t.hash = any($1)
         """;
 
     static async Task<IResult> HandleAsync(
@@ -115,7 +125,7 @@ public static class ReadCredential
             yield return new(
                 AccountKind.Quota, Unit.Tokens, null, null, Terms.QuotaOf(one.Had, one.Plan, now), Overage: null)
             {
-                Plan = new(one.Plan.Name, one.Had.EndsAt),
+                Plan = new(one.Plan.Name, one.Had.EndsAt) { Id = one.Plan.Id },
             };
         foreach (var has in credits)
             yield return PaySource.OfCredits(credential.Project, has.CustomerId, has.QueryType);
@@ -151,6 +161,10 @@ public static class ReadCredential
         {
             Claim = own.Count == 0 ? null : new(own, []),
             InPath = row.GetBoolean(22),
+            Permissions = !row.IsDBNull(24) ? Roles.PermissionsOf(row.GetString(24))
+                : row.IsDBNull(23) ? null
+                : row.GetFieldValue<string[]>(23),
+            MemberToken = Value<Guid>(row, 25),
             LowMark = Value<long>(row, 20) is { } nanos ? new Money(nanos) : null,
             Thresholds = row.IsDBNull(21) ? null : Array.ConvertAll(row.GetFieldValue<int[]>(21), percent => (byte)percent),
         };

@@ -12,7 +12,7 @@ public sealed record SandboxAddress(string? Url)
 
 /// <summary>
 /// Tells the edge what projects sell and from where they may be called (<c>POST /internal/projects</c>). Preflights carry no credential
-/// and hence no project, so <c>GET /internal/origins</c> has the origins of all projects.
+/// and hence no project, so <c>GET /internal/origins</c> has the origins of all projects, and the hosts of their routes for everybody.
 /// </summary>
 public static class ReadProject
 {
@@ -38,8 +38,15 @@ public static class ReadProject
     static async Task<IResult> OriginsAsync(SessionsDb db, CancellationToken token)
     {
         var lists = await db.Projects.Where(project => project.Active).Select(project => project.AllowedOrigins).ToListAsync(token);
+        var hosts = await db.ProjectRoutes.Where(route => route.PublicHost != null)
+            .Select(route => new { route.PublicHost, route.ProjectId }).Distinct().OrderBy(one => one.ProjectId).ToListAsync(token);
         return Results.Json(
-            new { any = lists.Contains(null), origins = lists.SelectMany(list => list ?? []).Distinct() },
+            new
+            {
+                any = lists.Contains(null),
+                origins = lists.SelectMany(list => list ?? []).Distinct(),
+                hosts = hosts.DistinctBy(one => one.PublicHost).ToDictionary(one => one.PublicHost!, one => one.ProjectId),
+            },
             Defaults.Json);
     }
 
@@ -60,10 +67,12 @@ public static class ReadProject
         var models = await db.Models
             .AsNoTracking()
             .Include(model => model.Providers)
-            .Where(model => ids.Contains(model.ProjectId))
+            .Where(model => ids.Contains(model.ProjectId) && model.Providers.Count > 0)
             .OrderBy(model => model.Id)
             .ToListAsync(token);
-        var prices = (await db.CurrentPricesAsync(ids, now, token)).ToLookup(price => price.ProjectId);
+        var routes = (await db.ProjectRoutes.AsNoTracking().Where(route => ids.Contains(route.ProjectId)).OrderBy(route => route.Id)
+            .ToListAsync(token)).ToLookup(route => route.ProjectId);
+        var prices = (await db.CurrentPricesAsync(ids, token)).ToLookup(price => price.ProjectId);
         var catalogue = await Catalogue.ReadAsync(
             db,
             [.. models.SelectMany(model => model.Providers).Select(offer => offer.UpstreamModel)],
@@ -85,7 +94,7 @@ public static class ReadProject
                 [.. providers.Select(provider => Connection(provider, sandbox))],
                 [.. models.Select(model => Offer(model, byId, prices, catalogue)).OfType<ModelOffer>()])
             {
-                KeysInQuery = project.KeysInQuery,
+                KeysInQuery = project.KeysInQuery, Routes = [.. routes[project.Id].Select(RouteWriter.Read)],
             };
         }
     }
@@ -95,14 +104,14 @@ public static class ReadProject
         [.. provider.Keys.OrderBy(key => key.Position).Select(key => new SealedKey(key.SealedSecret, key.Weight))],
         provider.TimeoutSeconds, provider.Retries, provider.OnAbort, IsSandbox(provider.BaseUrl, sandbox))
     {
-        Tenant = provider.Tenant, QueryType = provider.QueryType,
+        Tenant = provider.Tenant, QueryType = provider.QueryType, RawPaths = provider.RawPaths,
     };
 
     /// <summary>
     /// The first provider's offer, with those of the others to fall back on. Null while neither the project nor the catalogue says what the
-    /// model can do.
+    /// model can do. An offer of a provider that was not there yet when providers were read is left out: whoever adds both pushes them.
     /// </summary>
-    static ModelOffer? Offer(
+    public static ModelOffer? Offer(
         Model model,
         Dictionary<string, Provider> providers,
         Dictionary<(string Model, string? Provider), PriceVersion> prices,
@@ -110,7 +119,10 @@ public static class ReadProject
     {
         if (ModelLimits.Of(model, providers, catalogue).Limits is not { } limits)
             return null;
-        ModelOffer[] offers = [.. model.Providers.OrderBy(offer => offer.Position).Select(Offered)];
+        ModelOffer[] offers =
+        [
+            .. model.Providers.Where(offer => providers.ContainsKey(offer.ProviderId)).OrderBy(offer => offer.Position).Select(Offered),
+        ];
         return offers is [var first, .. var others] ? first with { Fallbacks = others } : null;
 
         ModelOffer Offered(ModelProvider offer)
@@ -129,14 +141,6 @@ public static class ReadProject
                 price is null ? null : StoredPrices.Read(price.Value.Prices));
         }
     }
-
-    /// <summary>The newest version of each price that is valid by now. A model has a price, and at some providers one of its own.</summary>
-    public static Task<List<PriceVersion>> CurrentPricesAsync(
-        this SessionsDb db, IReadOnlyList<Guid> projects, DateTimeOffset now, CancellationToken token) =>
-        db.PriceVersions.AsNoTracking().Where(version => projects.Contains(version.ProjectId) && version.ValidFrom <= now)
-            .GroupBy(version => new { version.ProjectId, version.ModelId, version.ProviderId })
-            .Select(versions => versions.OrderByDescending(version => version.ValidFrom).ThenByDescending(version => version.Id).First())
-            .ToListAsync(token);
 
     /// <summary>The prices of one project.</summary>
     public static Dictionary<(string Model, string? Provider), PriceVersion> ByOffer(IEnumerable<PriceVersion> prices) =>

@@ -20,6 +20,7 @@ public static class ReadTerms
                 {
                     CustomerActive = customer is not { } id || await db.Customers.AnyAsync(
                         one => one.Id == id && one.ProjectId == project && one.Status == CustomerStatus.Active, token),
+                    Branding = ProjectWriter.BrandingOf(found),
                     TopUpLimits = found.TopUpLimits is { } limits
                         ? JsonSerializer.Deserialize<TopUpAllowance>(limits, Defaults.Json)
                         : null,

@@ -12,7 +12,8 @@ public static class ListSessions
 {
     const int DefaultPage = 50, MaxPage = 200;
 
-    public static void MapListSessions(this WebApplication app) => app.MapGet("/v1/sessions", HandleAsync);
+    public static void MapListSessions(this WebApplication app) =>
+        app.MapGet("/v1/sessions", HandleAsync).WithQuery("customer", "limit", "cursor");
 
     static async Task<IResult> HandleAsync(HttpContext http, SessionsDb db, TimeProvider time, CancellationToken token)
     {

@@ -6,7 +6,7 @@ using Microsoft.EntityFrameworkCore;
 namespace LlmGateway.Sessions;
 
 /// <summary>A key as its customer's backend sees it.</summary>
-/// <param name="LastUsedAt">Within a minute or so; the edge reports uses in batches.</param>
+/// <param name="LastUsedAt">At most a minute old; the edge reports uses in batches.</param>
 /// <param name="Key">The secret, only in the answer that makes it.</param>
 /// <param name="PreviousExpiresAt">Until when the secret from before is good, only in the answer that rotates the key.</param>
 public sealed record KeyView(
@@ -35,7 +35,8 @@ public sealed record KeyView(
 /// <summary><c>GET /v1/customers/{id}/keys</c>: the keys that are not revoked, newest first.</summary>
 public static class ListKeys
 {
-    public static void MapListKeys(this WebApplication app) => app.MapGet("/v1/customers/{id}/keys", HandleAsync);
+    public static void MapListKeys(this WebApplication app) =>
+        app.MapGet("/v1/customers/{id}/keys", HandleAsync).WithQuery();
 
     static async Task<IResult> HandleAsync(string id, HttpContext http, SessionsDb db, CancellationToken token)
     {

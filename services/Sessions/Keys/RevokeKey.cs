@@ -28,16 +28,16 @@ public static class RevokeKey
         {
             return Problems.NotFound("key");
         }
+        await using var transaction = await db.Database.BeginTransactionAsync(token);
+        await db.LockAsync(customer, token);
+        await db.Entry(key).ReloadAsync(token); // another call may have revoked or rotated it meanwhile
         if (key.RevokedAt is null)
-        {
-            var now = time.GetUtcNow();
-            key.RevokedAt = now;
-            db.Tell(new KeyRevoked(key.Id, customer.Id, customer.Project.OrganizationId, customer.ProjectId, customer.Test, now), now);
-        }
+            CustomerKeys.Revoke(db, key, customer, time.GetUtcNow());
         // Also when repeated: the first call may have ended before it told anybody.
         await using (copies.KeyChanging(key.Id, db))
         {
             await db.SaveChangesAsync(CancellationToken.None);
+            await transaction.CommitAsync(CancellationToken.None);
             Failpoint.Hit("sessions.key.revoked");
         }
         outbox.Raise();

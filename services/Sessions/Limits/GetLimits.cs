@@ -11,7 +11,7 @@ public static class GetLimits
 {
     public static void MapGetLimits(this WebApplication app)
     {
-        app.MapGet("/v1/customers/{id}/limits", HandleAsync);
+        app.MapGet("/v1/customers/{id}/limits", HandleAsync).WithQuery();
         app.MapGet("/internal/limits/{customer:guid}", ShowAsync);
     }
 

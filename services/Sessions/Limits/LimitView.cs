@@ -78,7 +78,7 @@ public sealed record LimitView(
             cycle.From, cycle.To);
     }
 
-    static string? AnchorText(DateTime? anchor) => anchor is { } time
+    public static string? AnchorText(DateTime? anchor) => anchor is { } time
         ? time.ToString(time.TimeOfDay == TimeSpan.Zero ? "yyyy-MM-dd" : "yyyy-MM-dd'T'HH:mm:ss", CultureInfo.InvariantCulture)
         : null;
 }

@@ -12,10 +12,14 @@ public static class LimitWriter
     /// </summary>
     /// <param name="path">Of the list.</param>
     /// <param name="added">Receives those that count what no limit of the customer has counted before.</param>
+    /// <param name="ofSeed">
+    /// A name is that of the oldest key that is not revoked, or of the oldest: calls may have made others of that name, or have revoked it.
+    /// </param>
     public static async Task<(string Path, string Reason)?> WriteAsync(
-        SessionsDb db, Guid customer, IReadOnlyList<LimitRequest> limits, string path, List<CustomerLimit> added, CancellationToken token)
+        SessionsDb db, Guid customer, IReadOnlyList<LimitRequest> limits, string path, List<CustomerLimit> added, bool ofSeed,
+        CancellationToken token)
     {
-        var keys = await KeysAsync(db, customer, [.. limits.SelectMany(limit => limit.Selector?.Keys ?? [])], token);
+        var keys = await KeysAsync(db, customer, [.. limits.SelectMany(limit => limit.Selector?.Keys ?? [])], ofSeed, token);
         foreach (var (i, limit) in limits.Index())
             foreach (var (k, key) in (limit.Selector?.Keys ?? []).Index())
                 if (!keys.ContainsKey(key))
@@ -47,18 +51,21 @@ public static class LimitWriter
     }
 
     /// <summary>The keys by id, also revoked ones, so that a list that was written once can be written again, or by an only name.</summary>
-    static async Task<Dictionary<string, Guid>> KeysAsync(SessionsDb db, Guid customer, string[] named, CancellationToken token)
+    static async Task<Dictionary<string, Guid>> KeysAsync(
+        SessionsDb db, Guid customer, string[] named, bool ofSeed, CancellationToken token)
     {
         if (named.Length == 0)
             return [];
         var ids = named.Select(name => Ids.TryParse(Ids.Key, name, out var id) ? id : Guid.Empty).ToArray();
         var found = await db.CustomerKeys.AsNoTracking()
-            .Where(key => key.CustomerId == customer && (ids.Contains(key.Id) || (key.RevokedAt == null && named.Contains(key.Name))))
+            .Where(key => key.CustomerId == customer
+                && (ids.Contains(key.Id) || ((ofSeed || key.RevokedAt == null) && named.Contains(key.Name))))
+            .OrderBy(key => key.RevokedAt != null).ThenBy(key => key.CreatedAt).ThenBy(key => key.Id)
             .Select(key => new { key.Id, key.Name, Revoked = key.RevokedAt != null })
             .ToListAsync(token);
         var keys = found.ToDictionary(key => Ids.Show(Ids.Key, key.Id), key => key.Id);
-        foreach (var name in found.Where(key => !key.Revoked).GroupBy(key => key.Name).Where(same => same.Count() == 1))
-            keys.TryAdd(name.Key, name.Single().Id);
+        foreach (var name in found.Where(key => ofSeed || !key.Revoked).GroupBy(key => key.Name).Where(same => ofSeed || same.Count() == 1))
+            keys.TryAdd(name.Key, name.First().Id);
         return keys;
     }
 }

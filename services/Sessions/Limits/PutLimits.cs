@@ -61,7 +61,7 @@ public static class PutLimits
         SessionsDb db, CounterScope scope, IReadOnlyList<LimitRequest> limits, DateTimeOffset now, CancellationToken token)
     {
         var added = new List<CustomerLimit>();
-        return await LimitWriter.WriteAsync(db, scope.Customer, limits, "", added, token) is { } error
+        return await LimitWriter.WriteAsync(db, scope.Customer, limits, "", added, ofSeed: false, token) is { } error
             ? throw Refused(error)
             : LimitOpenings.Of(scope, added, now);
     }

@@ -27,8 +27,9 @@ public static class Reseal
         HttpContext http, NpgsqlDataSource database, Envelope envelope, CredentialSeal seal, KeyCheck check, CancellationToken token)
     {
         var report = await ResealSecretsAsync(database, envelope, token);
+        report = await ResealSeedsAsync(report, database, envelope, token);
         var everything = seal.HasOtherPeppers || await check.HasOldHashesAsync(token);
-        foreach (var table in (string[])["secret_key", "customer_key", "retired_secret", "session"])
+        foreach (var table in (string[])["secret_key", "customer_key", "retired_secret", "session", "member_token"])
             report = await ResealCredentialsAsync(report, table, everything, database, envelope, seal, token);
         await check.RenewAsync(token);
         return http.WantsText() ? PlainText.Of(true, Lines(report)) : Results.Json(report, Defaults.Json);
@@ -67,6 +68,39 @@ public static class Reseal
                 update provider_key set sealed_secret = new.now from unnest($1, $2) new (was, now) where sealed_secret = new.was
                 """, was, now);
             report = report.Plus(secrets: await update.ExecuteNonQueryAsync(token), unreadable: found - was.Count);
+            return found;
+        });
+        return report;
+    }
+
+    /// <summary>
+    /// What seed files said of projects, which is no secret of its own and not counted. Where it does not open, the files are applied
+    /// again.
+    /// </summary>
+    static async Task<Report> ResealSeedsAsync(Report report, NpgsqlDataSource database, Envelope envelope, CancellationToken token)
+    {
+        var last = Guid.Empty;
+        await Rounds.UntilNotFullAsync(AtOnce, async () =>
+        {
+            var (found, was, now) = (0, new List<string>(), new List<string>());
+            await using (var query = database.Sql("""
+                select id, sealed_seed from project where id > $1 and not starts_with(sealed_seed, $2) order by id limit $3
+                """, last, envelope.CurrentMark, AtOnce))
+            await using (var rows = await query.ExecuteReaderAsync(token))
+                for (; await rows.ReadAsync(token); found++)
+                {
+                    last = rows.GetGuid(0);
+                    var (before, owner) = (rows.GetString(1), SeedHashes.Owner(last));
+                    if (envelope.TryOpen(before, owner) is not { } said)
+                        continue;
+                    was.Add(before);
+                    now.Add(envelope.Seal(said, owner));
+                }
+            await using var update = database.Sql("""
+                update project set sealed_seed = new.now from unnest($1, $2) new (was, now) where sealed_seed = new.was
+                """, was, now);
+            await update.ExecuteNonQueryAsync(token);
+            report = report.Plus(unreadable: found - was.Count);
             return found;
         });
         return report;

@@ -21,6 +21,8 @@ public static class BaseUrls
                 CutEnd(ref baseUrl, "/v1beta", "");
                 CutEnd(ref baseUrl, "/v1", "");
                 break;
+            case ProviderWire.Http:
+                break;
             default:
                 CutEnd(ref baseUrl, "/v1/v1", "/v1");
                 break;

@@ -29,11 +29,13 @@ public sealed record SeedProject(string Name)
     public IReadOnlyList<int>? LimitThresholds { get; init; }
     /// <summary>How much customers may top up. Absent keeps what was said; at first Billing's for all.</summary>
     public TopUpAllowance? TopUpLimits { get; init; }
+    /// <summary>How the project looks to its customers. Absent keeps what was said.</summary>
+    public Branding? Branding { get; init; }
     public IReadOnlyList<SeedSecretKey>? SecretKeys { get; init; }
     public IReadOnlyList<SeedProvider>? Providers { get; init; }
     public IReadOnlyList<SeedModel>? Models { get; init; }
     public IReadOnlyList<SeedCustomer>? Customers { get; init; }
-    public IReadOnlyList<Unsupported>? Routes { get; init; }
+    public IReadOnlyList<CustomRoute>? Routes { get; init; }
     public IReadOnlyList<SeedPlan>? Plans { get; init; }
     public IReadOnlyList<Unsupported>? Webhooks { get; init; }
 }
@@ -61,7 +63,11 @@ public sealed record SeedPlan(string Id, string Name, Money Price)
 }
 
 /// <param name="Key">A literal key. Without it one is made and told once, see <see cref="MadeKeys"/>.</param>
-public sealed record SeedSecretKey(string Name, string? Key = null);
+/// <param name="Permissions">Of <see cref="ServiceDefaults.Permissions"/>. A new key without them may do all; a known one keeps its
+/// own.</param>
+/// <param name="ExpiresAt">As for the permissions: absent is never, or as it is.</param>
+public sealed record SeedSecretKey(
+    string Name, string? Key = null, IReadOnlyList<string>? Permissions = null, DateTimeOffset? ExpiresAt = null);
 
 public sealed record SeedProvider(string Id, string Wire, string BaseUrl)
 {
@@ -73,6 +79,13 @@ public sealed record SeedProvider(string Id, string Wire, string BaseUrl)
     public string OnAbort { get; init; } = "cancel";
     /// <summary>The type of call credits that pay for its calls. Absent: none do.</summary>
     public string? QueryType { get; init; }
+    /// <inheritdoc cref="ProviderConnection.RawPaths"/>
+    public IReadOnlyList<string>? RawPaths { get; init; }
+    /// <summary>
+    /// True: a tenant has said where it is, so that it must be a public place at each connection. An export has it. A call may say it, and
+    /// does not take it back.
+    /// </summary>
+    public bool? Tenant { get; init; }
 
     /// <summary>
     /// How the gateway authenticates at the provider. The wire decides what the file does not say. Without <c>auth</c> and <c>keys</c> no
@@ -96,9 +109,9 @@ public sealed record SeedProvider(string Id, string Wire, string BaseUrl)
 /// <param name="Value">The secret. For <c>basic</c> it is user and password with a colon between.</param>
 public sealed record SeedAuth(string? Type = null, string? Name = null, string? Value = null);
 
-/// <param name="Value">As in <see cref="SeedAuth"/>.</param>
+/// <param name="Value">As in <see cref="SeedAuth"/>. Null only where secrets are not shown.</param>
 /// <param name="Weight">Its share of the calls, against the weights of the other keys.</param>
-public sealed record SeedProviderKey(string Value, int Weight = 1);
+public sealed record SeedProviderKey(string? Value = null, int Weight = 1);
 
 /// <param name="Provider">The model's one provider. A model with several has them in <see cref="Providers"/>.</param>
 public sealed record SeedModel(string Id, string? Provider = null)

@@ -10,12 +10,16 @@ namespace LlmGateway.Sessions;
 /// <summary>A mistake in a seed file, told in one line with the file and the JSON path.</summary>
 public sealed class SeedException(string message) : Exception(message);
 
+/// <summary>A seed file that is right.</summary>
+/// <param name="Json">With the values of its variables.</param>
+public sealed record SeedSource(string Path, SeedFile File, byte[] Json);
+
 /// <summary>
 /// Reads seed files: expands <c>${NAME}</c>, refuses what it does not know, and checks every rule. Throws <see cref="SeedException"/>.
 /// </summary>
 public static partial class SeedReader
 {
-    static readonly JsonSerializerOptions Json = new(Defaults.Json)
+    public static readonly JsonSerializerOptions Json = new(Defaults.Json)
     {
         UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow,
         PropertyNameCaseInsensitive = false,
@@ -30,21 +34,30 @@ public static partial class SeedReader
                 type.Properties.RemoveAt(i);
     }
 
-    [GeneratedRegex(@"\$\{(\w*)\}")]
+    /// <summary>With a second dollar before it, it is the text itself without that.</summary>
+    [GeneratedRegex(@"\$?\$\{(\w*)\}")]
     private static partial Regex Variable { get; }
 
-    [GeneratedRegex(@"\.models\[\d+\]\.providers\[\d+\]$")]
+    /// <summary>A text that a file has as it is.</summary>
+    public static string Literal(string text) => Variable.Replace(text, match => $"${match.Value}");
+
+    [GeneratedRegex(@"(^|\.models\[\d+\]\.)providers\[\d+\]$")]
     private static partial Regex ModelProviderPath { get; }
 
-    /// <param name="paths">One or several paths, separated by colons.</param>
-    public static IReadOnlyList<(string Path, SeedFile File)> ReadAll(string paths, Func<string, string?> environment) =>
-        [.. paths.Split(':', StringSplitOptions.RemoveEmptyEntries).Select(path => (path, ReadFile(path, environment)))];
+    /// <summary>What a route sets is no secret: it is stored as it is, and shown in the audit and in exports.</summary>
+    [GeneratedRegex(@"\.routes\[\d+\]\.(request|response)\.(setHeaders|setQuery)\.")]
+    private static partial Regex Plain { get; }
 
-    static SeedFile ReadFile(string path, Func<string, string?> environment)
+    /// <param name="paths">One or several paths, separated by colons.</param>
+    public static IReadOnlyList<SeedSource> ReadAll(string paths, Func<string, string?> environment) =>
+        [.. paths.Split(':', StringSplitOptions.RemoveEmptyEntries).Select(path => ReadFile(path, environment))];
+
+    static SeedSource ReadFile(string path, Func<string, string?> environment)
     {
         try
         {
-            return Read(File.ReadAllBytes(path), environment);
+            var json = Expand(File.ReadAllBytes(path), environment);
+            return new(path, Read(json), json);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
@@ -57,9 +70,11 @@ public static partial class SeedReader
     }
 
     /// <summary>A seed that obeys every rule that can be checked without the database.</summary>
-    public static SeedFile Read(byte[] json, Func<string, string?> environment)
+    public static SeedFile Read(byte[] json, Func<string, string?> environment) => Read(Expand(json, environment));
+
+    static SeedFile Read(byte[] expanded)
     {
-        var file = Deserialize(Expand(json, environment));
+        var file = Deserialize(expanded);
         return SeedRules.FirstError(file) is { } error ? throw new SeedException(error) : file;
     }
 
@@ -84,7 +99,9 @@ public static partial class SeedReader
     }
 
     /// <summary>Copies a value with its variables replaced. Numbers are copied as written, so that no digit is lost.</summary>
-    static void Expand(JsonElement value, string path, Utf8JsonWriter writer, Func<string, string?> environment)
+    /// <param name="path">Where the value stands. Empty for a file, and for a model that is a call's body.</param>
+    /// <param name="environment">Null: variables stay as they are.</param>
+    public static void Expand(JsonElement value, string path, Utf8JsonWriter writer, Func<string, string?>? environment)
     {
         switch (value.ValueKind)
         {
@@ -108,7 +125,13 @@ public static partial class SeedReader
                 writer.WriteEndArray();
                 break;
             case JsonValueKind.String:
-                var text = Variable.Replace(value.GetString()!, match => Lookup(match.Groups[1].Value, path, environment));
+                var text = value.GetString()!;
+                if (environment is not null)
+                    text = Variable.Replace(text, match => match.Value[1] == '$'
+                        ? match.Value[1..]
+                        : Plain.IsMatch(path)
+                        ? throw new SeedException($"{path} must not have a variable: what a route sets is shown. A secret's place is auth")
+                        : Lookup(match.Groups[1].Value, path, environment));
                 if (ModelProviderPath.IsMatch(path))
                     WriteModelProvider(text, writer);
                 else

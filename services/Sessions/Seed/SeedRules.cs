@@ -1,5 +1,6 @@
 using System.Text.RegularExpressions;
 using LlmGateway.Contracts;
+using LlmGateway.ServiceDefaults;
 
 namespace LlmGateway.Sessions;
 
@@ -9,12 +10,17 @@ namespace LlmGateway.Sessions;
 public static partial class SeedRules
 {
     const int MaxTimeoutSeconds = 600, MaxRetries = 5, MaxProviderKeys = 100, MaxWeight = 1000, MaxModelProviders = 10, MaxTrialDays = 730,
-        MaxThresholds = 8;
+        MaxThresholds = 8, MaxRawPaths = 100, MaxOrigins = 200, MaxOrigin = 255, MaxTiers = 16, MaxSecret = 4096, MaxUrl = 2048,
+        MaxHeaderName = 100;
+
+    /// <summary>Providers, models or plans that a project may have by calls. A seed file, which is the operator's, may have more.</summary>
+    public const int MaxEntries = 1000;
 
     /// <summary>$0.1 per token. What is more is a price by the million.</summary>
     const long MaxOverage = 100_000_000_000_000_000;
 
     static readonly string[] AuthTypes = ["bearer", "header", "query", "basic", "none"];
+    static readonly string[] Wires = [.. ProviderWire.All, ProviderWire.Http];
     static readonly string[] Kinds = ["chat", "embedding", "image", "audio", "moderation"];
 
     [GeneratedRegex("^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
@@ -22,6 +28,9 @@ public static partial class SeedRules
 
     [GeneratedRegex(@"^[a-z][a-z0-9+.-]*://[a-z0-9._\-\[\]:]+$")]
     private static partial Regex Origin { get; }
+
+    [GeneratedRegex("^#[0-9a-f]{6}$")]
+    private static partial Regex Color { get; }
 
     [GeneratedRegex("^[A-Za-z0-9!#$%&'*+.^_`|~-]+$")]
     private static partial Regex HeaderName { get; }
@@ -46,33 +55,60 @@ public static partial class SeedRules
     static IEnumerable<string> Project(SeedProject project, string path)
     {
         var providers = (project.Providers ?? []).Select(provider => provider.Id).ToHashSet();
+        var apis = (project.Providers ?? []).Where(provider => provider.Wire == ProviderWire.Http).Select(provider => provider.Id)
+            .ToHashSet();
         return
         [
-            .. Text(project.Name, $"{path}.name"),
-            .. Must(project.Mode is null or "live" or "test", $"{path}.mode", "must be live or test"),
-            .. NotYet(project.Routes?.Count, $"{path}.routes"),
             .. NotYet(project.Webhooks?.Count, $"{path}.webhooks"),
-            .. Must(project.LowBalance is null or { Nanos: >= 0 }, $"{path}.lowBalance", "must not be negative"),
-            .. Must(
-                project.LimitThresholds is null || AreThresholds(project.LimitThresholds),
-                $"{path}.limitThresholds",
-                $"must be 1 to {MaxThresholds} percentages from 1 to 100, each above the one before"),
-            .. TopUps(project.TopUpLimits, $"{path}.topUpLimits"),
-            .. Each(project.AllowedOrigins, $"{path}.allowedOrigins", (origin, at) =>
-                Must(Origin.IsMatch(origin), at, "must be an exact origin in lower case, such as https://app.example.com, without path")),
+            .. Settings(project, path),
             .. Each(project.SecretKeys, $"{path}.secretKeys", (key, at) => SecretKey(key, at, project.Mode)),
             .. Duplicates(project.SecretKeys, $"{path}.secretKeys", key => key.Name, "name"),
             .. Each(project.Providers, $"{path}.providers", Provider),
             .. Duplicates(project.Providers, $"{path}.providers", provider => provider.Id, "id"),
-            .. Each(project.Models, $"{path}.models", (model, at) => Model(model, at, providers)),
+            .. Each(project.Models, $"{path}.models", (model, at) => Model(model, at, providers, apis)),
             .. Each(project.Models, $"{path}.models", (model, at) => OneQueryType(model, at, project.Providers ?? [])),
             .. Duplicates(project.Models, $"{path}.models", model => model.Id, "id"),
+            .. Each(project.Routes, $"{path}.routes", (route, at) => RouteRules.Errors(route, at, providers)),
+            .. Duplicates(project.Routes, $"{path}.routes", route => route.Id, "id"),
             .. Each(project.Plans, $"{path}.plans", Plan),
             .. Duplicates(project.Plans, $"{path}.plans", plan => plan.Id, "id"),
             .. Each(project.Customers, $"{path}.customers", Customer),
             .. Duplicates(project.Customers, $"{path}.customers", customer => customer.ExternalId, "externalId"),
         ];
     }
+
+    /// <summary>Of the project itself, without what it has lists of.</summary>
+    public static IEnumerable<string> Settings(SeedProject project, string path) =>
+    [
+        .. Text(project.Name, $"{path}.name"),
+        .. Must(project.Mode is null or "live" or "test", $"{path}.mode", "must be live or test"),
+        .. Must(project.LowBalance is null or { Nanos: >= 0 }, $"{path}.lowBalance", "must not be negative"),
+        .. Must(
+            project.LimitThresholds is null || AreThresholds(project.LimitThresholds),
+            $"{path}.limitThresholds",
+            $"must be 1 to {MaxThresholds} percentages from 1 to 100, each above the one before"),
+        .. TopUps(project.TopUpLimits, $"{path}.topUpLimits"),
+        .. project.Branding is { } branding ? Branding(branding, $"{path}.branding") : [],
+        .. Must(project.AllowedOrigins is not { Count: > MaxOrigins }, $"{path}.allowedOrigins", $"may have at most {MaxOrigins} origins"),
+        .. Each(project.AllowedOrigins, $"{path}.allowedOrigins", (origin, at) => Must(
+            origin.Length <= MaxOrigin && Origin.IsMatch(origin),
+            at,
+            "must be an exact origin in lower case, such as https://app.example.com, without path")),
+    ];
+
+    public static IEnumerable<string> Branding(Branding branding, string path) =>
+    [
+        .. Optional(branding.Name, $"{path}.name"),
+        .. Must(branding.Color is null || Color.IsMatch(branding.Color), $"{path}.color", "must be a color such as #1a2b3c"),
+        .. PageUrl(branding.LogoUrl, $"{path}.logoUrl"),
+        .. PageUrl(branding.SupportUrl, $"{path}.supportUrl"),
+        .. PageUrl(branding.TermsUrl, $"{path}.termsUrl"),
+    ];
+
+    /// <summary>A browser loads it. Another scheme might be a script.</summary>
+    static IEnumerable<string> PageUrl(string? url, string path) => url is null
+        ? []
+        : PublicUrl.Mistake(url, PrivateHosts.None) is { } mistake ? [$"{path} {mistake}"] : [];
 
     static IEnumerable<string> TopUps(TopUpAllowance? limits, string path) =>
         limits?.Mistake() is var (member, must) ? [$"{path}.{member} {must}"] : [];
@@ -81,14 +117,17 @@ public static partial class SeedRules
     [
         .. Text(key.Name, $"{path}.name"),
         .. LiteralKey(key.Key, $"{path}.key", mode == "test" ? [Token.TestSecret] : [Token.LiveSecret, Token.TestSecret]),
+        .. key.Permissions is not null && SecretKeys.Mistake(key.Permissions) is var (i, reason)
+            ? [$"{path}.permissions[{i}] {reason}"]
+            : (string[])[],
     ];
 
-    static IEnumerable<string> Provider(SeedProvider provider, string path) =>
+    public static IEnumerable<string> Provider(SeedProvider provider, string path) =>
     [
         .. Must(PlainId.IsMatch(provider.Id), $"{path}.id", "must be 1 to 64 letters, digits, dots, dashes or underscores"),
-        .. Must(ProviderWire.All.Contains(provider.Wire), $"{path}.wire", $"must be one of {string.Join(", ", ProviderWire.All)}"),
+        .. Must(Wires.Contains(provider.Wire), $"{path}.wire", $"must be one of {string.Join(", ", Wires)}"),
         .. Must(
-            BaseUrls.TryRead(provider.Wire, provider.BaseUrl, out _),
+            provider.BaseUrl.Length <= MaxUrl && BaseUrls.TryRead(provider.Wire, provider.BaseUrl, out _),
             $"{path}.baseUrl",
             "must be an http or https address without user, query and fragment"),
         .. Must(
@@ -98,6 +137,12 @@ public static partial class SeedRules
         .. Must(provider.Retries is >= 0 and <= MaxRetries, $"{path}.retries", $"must be from 0 to {MaxRetries}"),
         .. Must(provider.OnAbort is "cancel" or "drain", $"{path}.onAbort", "must be cancel or drain"),
         .. Must(provider.QueryType is null || CallCredits.IsType(provider.QueryType), $"{path}.queryType", CallCredits.TypeRule),
+        .. Must(provider.RawPaths is not { Count: > MaxRawPaths }, $"{path}.rawPaths", $"may have at most {MaxRawPaths} paths"),
+        .. Must(provider.RawPaths is null || provider.QueryType is not null, $"{path}.rawPaths", "is not used without queryType"),
+        .. Each(provider.RawPaths, $"{path}.rawPaths", (raw, at) => Must(
+            RoutePattern.TryRead(RoutePattern.Exact, raw, out _, out _),
+            at,
+            "must be a plain path that begins with a slash, such as /v1/forecast")),
         .. Authentication(provider, path),
     ];
 
@@ -109,7 +154,10 @@ public static partial class SeedRules
         [
             .. Must(AuthTypes.Contains(type), $"{path}.auth.type", $"must be one of {string.Join(", ", AuthTypes)}"),
             .. Must(named == name is not null, $"{path}.auth.name", named ? "is required" : $"is not used by the type {type}"),
-            .. Must(name is null || HeaderName.IsMatch(name), $"{path}.auth.name", "must be a plain name"),
+            .. Must(
+                name is null || (name.Length <= MaxHeaderName && HeaderName.IsMatch(name)),
+                $"{path}.auth.name",
+                "must be a plain name"),
             .. Must(provider.Keys is null || provider.Auth?.Value is null, $"{path}.keys", "stands instead of auth.value, not beside it"),
             .. Must(provider.Keys is not { Count: 0 or > MaxProviderKeys }, $"{path}.keys", $"must have from 1 to {MaxProviderKeys} keys"),
             .. Must(
@@ -126,15 +174,20 @@ public static partial class SeedRules
 
     static IEnumerable<string> ProviderKey(SeedProviderKey key, string authType, string path) =>
     [
+        .. Must(key.Value is not null, $"{path}.value", "is required"),
         .. Must(
-            key.Value.Length != 0 && !key.Value.Any(char.IsControl),
+            key.Value is not "" && key.Value?.Any(char.IsControl) != true,
             $"{path}.value",
             "must not be empty and must not have control characters"),
-        .. Must(authType != "basic" || key.Value.Contains(':', StringComparison.Ordinal), $"{path}.value", "must be user:password"),
+        .. Must(key.Value is not { Length: > MaxSecret }, $"{path}.value", $"may have at most {MaxSecret} characters"),
+        .. Must(
+            authType != "basic" || key.Value is null || key.Value.Contains(':', StringComparison.Ordinal),
+            $"{path}.value",
+            "must be user:password"),
         .. Must(key.Weight is > 0 and <= MaxWeight, $"{path}.weight", $"must be from 1 to {MaxWeight}"),
     ];
 
-    static IEnumerable<string> Model(SeedModel model, string path, HashSet<string> providers) =>
+    public static IEnumerable<string> Model(SeedModel model, string path, HashSet<string> providers, HashSet<string> apis) =>
     [
         .. Text(model.Id, $"{path}.id"),
         .. Optional(model.UpstreamModel, $"{path}.upstreamModel"),
@@ -143,6 +196,10 @@ public static partial class SeedRules
             $"{path}.provider",
             model.Provider is null ? "is required" : "stands instead of providers, not beside it"),
         .. Must(model.Provider is null || providers.Contains(model.Provider), $"{path}.provider", NotThere(model.Provider)),
+        .. Must(
+            !(model.Providers?.Select(offer => offer.Id) ?? [model.Provider ?? ""]).Any(apis.Contains),
+            $"{path}.provider",
+            $"must speak a wire of models: one of the wire {ProviderWire.Http} has none"),
         .. Must(
             model.Providers is not { Count: 0 or > MaxModelProviders },
             $"{path}.providers",
@@ -157,7 +214,7 @@ public static partial class SeedRules
     ];
 
     /// <summary>Whoever answers a call, it costs a credit of the same type.</summary>
-    static IEnumerable<string> OneQueryType(SeedModel model, string path, IReadOnlyList<SeedProvider> providers)
+    public static IEnumerable<string> OneQueryType(SeedModel model, string path, IReadOnlyList<SeedProvider> providers)
     {
         var types = (model.Providers ?? []).Select(offer => providers.FirstOrDefault(provider => provider.Id == offer.Id))
             .OfType<SeedProvider>().Select(provider => provider.QueryType).ToList();
@@ -182,6 +239,7 @@ public static partial class SeedRules
     static IEnumerable<string> Form(Prices? prices, string path) =>
     [
         .. Must(prices?.Batch?.Batch is null, $"{path}.batch.batch", "must not be nested"),
+        .. Must(prices?.Tiers is not { Count: > MaxTiers }, $"{path}.tiers", $"may have at most {MaxTiers} tiers"),
         .. prices?.Batch is { } batch ? Form(batch, $"{path}.batch") : [],
         .. Each(
             prices?.Tiers,
@@ -192,7 +250,7 @@ public static partial class SeedRules
         .. Duplicates(prices?.Tiers, $"{path}.tiers", tier => $"{tier.AboveInput}", "aboveInput"),
     ];
 
-    static IEnumerable<string> Plan(SeedPlan plan, string path) =>
+    public static IEnumerable<string> Plan(SeedPlan plan, string path) =>
     [
         .. Must(PlainId.IsMatch(plan.Id), $"{path}.id", "must be 1 to 64 letters, digits, dots, dashes or underscores"),
         .. Text(plan.Name, $"{path}.name"),

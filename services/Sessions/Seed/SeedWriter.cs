@@ -1,4 +1,3 @@
-using System.Text.Json;
 using LlmGateway.Contracts;
 using LlmGateway.ServiceDefaults;
 using Microsoft.EntityFrameworkCore;
@@ -8,36 +7,48 @@ namespace LlmGateway.Sessions;
 /// <summary>
 /// Writes valid seed files in one transaction. Ids follow from names, so that a file that is applied again, also after a crash half-way,
 /// means the same rows and balances. Balances are opened just before the commit. Only one instance writes at a time; an object of this
-/// class serves one attempt.
+/// class serves one attempt. A project of which the files say what they said the last time is left as it is: calls may have changed it
+/// since.
 /// </summary>
 public sealed class SeedWriter(
     SessionsDb db, WalletClient wallet, CredentialSeal seal, CustomerKeys customerKeys, Envelope envelope, HotCopies copies,
-    OutboxSignal outbox, MadeKeys madeKeys, TimeProvider time)
+    OutboxSignal outbox, MadeKeys madeKeys, TimeProvider time, ILogger<SeedWriter> log)
 {
     readonly DateTimeOffset _now = time.GetUtcNow();
     readonly List<OpenRegister> _registers = [];
     readonly List<OpenCounters> _counters = [];
     readonly List<Guid> _projects = [];
     readonly List<MadeKey> _made = [];
+    /// <summary>Secret keys that may do something else now, or end at another time.</summary>
+    readonly List<KnownCredential> _otherKeys = [];
     /// <summary>Customers whose plan is another one now, or has ended.</summary>
     readonly List<Guid> _otherPlans = [];
+    /// <summary>By the project's id.</summary>
+    readonly Dictionary<Guid, bool> _unchanged = [];
 
-    /// <summary>Throws <see cref="SeedException"/> when a file contradicts what is stored.</summary>
-    public async Task ApplyAsync(IReadOnlyList<(string Path, SeedFile File)> files, CancellationToken token)
+    /// <summary>
+    /// Throws <see cref="SeedException"/> when the files contradict each other by way of what is stored. Where calls have changed something
+    /// that a file speaks of otherwise, it is told in the log and left as it is: no tenant may keep the service from starting.
+    /// </summary>
+    /// <param name="run">As in <see cref="SeedSettings"/>.</param>
+    public async Task ApplyAsync(IReadOnlyList<SeedSource> files, string run, CancellationToken token)
     {
+        db.Author = new(Author.Seed, null, _now);
+        var hashes = SeedHashes.Of(files.Select(file => file.Json), run);
         await using var transaction = await db.Database.BeginTransactionAsync(token);
         await CatalogueWriter.WriteAsync(db, CuratedModels.Read(), imported: false, _now, token);
-        foreach (var (path, file) in files)
+        foreach (var file in files)
         {
-            foreach (var (i, seed) in file.Organizations.Index())
-                await OrganizationAsync(seed, $"seed file {path}: organizations[{i}]", token);
+            foreach (var (i, seed) in file.File.Organizations.Index())
+                await OrganizationAsync(seed, hashes, $"seed file {file.Path}: organizations[{i}]", token);
             await db.SaveChangesAsync(token); // the next file may go on with what this one made
         }
         await wallet.OpenAsync(_registers, token);
         foreach (var counters in _counters)
             await wallet.OpenCountersAsync(counters with { Later = true }, token);
         madeKeys.Tell(_made);
-        var customers = _otherPlans.ConvertAll(customer => copies.CustomerChanging(customer, db));
+        var changes = _otherPlans.Select(customer => copies.CustomerChanging(customer, db))
+            .Concat(_otherKeys.Select(copies.CredentialChanging)).ToList();
         try
         {
             await using (copies.CatalogueChanging(_projects))
@@ -45,48 +56,86 @@ public sealed class SeedWriter(
         }
         finally
         {
-            foreach (var customer in customers)
-                await customer.DisposeAsync();
+            foreach (var change in changes)
+                await change.DisposeAsync();
         }
         outbox.Raise();
         foreach (var counters in _counters)
             await wallet.TryOpenCountersAsync(counters, token);
     }
 
-    async Task OrganizationAsync(SeedOrganization seed, string path, CancellationToken token)
+    async Task OrganizationAsync(
+        SeedOrganization seed, IReadOnlyDictionary<(string, string), string> hashes, string path, CancellationToken token)
     {
         var organization = await db.Organizations.SingleOrDefaultAsync(o => o.Name == seed.Name, token);
         if (organization is null)
             db.Add(organization = new() { Id = Ids.Derive(Guid.Empty, $"organization:{seed.Name}"), Name = seed.Name, CreatedAt = _now });
         foreach (var (i, project) in (seed.Projects ?? []).Index())
-            await ProjectAsync(organization, project, $"{path}.projects[{i}]", token);
+            await ProjectAsync(organization, project, hashes[(seed.Name, project.Name)], $"{path}.projects[{i}]", token);
     }
 
-    async Task ProjectAsync(Organization organization, SeedProject seed, string path, CancellationToken token)
+    /// <param name="said">What all files say of it.</param>
+    async Task ProjectAsync(Organization organization, SeedProject seed, string said, string path, CancellationToken token)
     {
-        var project = await db.Projects.SingleOrDefaultAsync(p => p.OrganizationId == organization.Id && p.Name == seed.Name, token);
+        var known = await db.Projects.Where(p => p.OrganizationId == organization.Id && p.Name == seed.Name).Select(p => p.Id)
+            .SingleOrDefaultAsync(token);
+        await db.LockProjectAsync(known, token); // where there is one, calls may be changing it
+        var project = await db.Projects.SingleOrDefaultAsync(p => p.Id == known, token);
         if (project is null)
             db.Add(project = NewProject(organization, seed.Name));
-        project.Test = seed.Mode is null ? project.Test : seed.Mode == "test";
-        project.MarkupPpm = seed.MarkupPercent?.Ppm ?? project.MarkupPpm;
-        project.PlatformFeePpm = seed.PlatformFeePercent?.Ppm ?? project.PlatformFeePpm;
-        project.EndUserSessions = seed.EndUserSessions ?? project.EndUserSessions;
-        project.KeysInQuery = seed.KeysInQuery ?? project.KeysInQuery;
-        project.AllowedOrigins = seed.AllowedOrigins?.ToList() ?? project.AllowedOrigins;
-        project.LowBalanceNanos = seed.LowBalance?.Nanos ?? project.LowBalanceNanos;
-        project.LimitThresholds = seed.LimitThresholds?.ToList() ?? project.LimitThresholds;
-        project.TopUpLimits = seed.TopUpLimits is { } limits ? JsonSerializer.Serialize(limits, Defaults.Json) : project.TopUpLimits;
+        if (IsUnchanged(project, said))
+            return;
+        ProjectWriter.Write(project, seed);
         _projects.Add(project.Id);
 
         foreach (var (i, key) in (seed.SecretKeys ?? []).Index())
             await SecretKeyAsync(project, key, $"{path}.secretKeys[{i}]", token);
-        var providers = await ProvidersAsync(project.Id, seed.Providers ?? [], token);
-        await ModelsAsync(project.Id, seed.Models ?? [], providers, path, token);
-        await MustHaveOneTypeAsync(project.Id, seed, providers, path, token);
-        var plans = await PlansAsync(project.Id, seed.Plans ?? [], token);
+        var providers = await ProviderWriter.ReadAsync(db, envelope, project.Id, token);
+        foreach (var provider in seed.Providers ?? [])
+            providers.Write(provider, tenant: false);
+        // A price that a call has set while this waited is older than the file's.
+        var models = await ModelWriter.ReadAsync(db, project.Id, seed.Models ?? [], providers.All, time.GetUtcNow(), token);
+        foreach (var (i, model) in (seed.Models ?? []).Index())
+            models.Write(model, $"{path}.models[{i}]");
+        foreach (var (i, provider) in (seed.Providers ?? []).Index())
+            if (models.OfOtherType(provider.Id) is { } mixed)
+                Tell($"{path}.providers[{i}].queryType is not that of all providers of the model '{mixed}', which a call has given others");
+        await RoutesAsync(project, seed, path, token);
+        var plans = await PlanWriter.ReadAsync(db, project.Id, token);
+        foreach (var plan in seed.Plans ?? [])
+            plans.Write(plan);
         foreach (var (i, customer) in (seed.Customers ?? []).Index())
-            await CustomerAsync(project, customer, plans, $"{path}.customers[{i}]", token);
+            await CustomerAsync(project, customer, plans.All, $"{path}.customers[{i}]", token);
     }
+
+    /// <summary>A route that a call has made stops no start: the one of the file that ties with it is left out.</summary>
+    async Task RoutesAsync(Project project, SeedProject seed, string path, CancellationToken token)
+    {
+        if (seed.Routes is not { Count: > 0 } routes)
+            return;
+        if (RouteRules.Tie(routes) is { } own)
+            throw new SeedException($"{path}.routes: {own}");
+        var stored = await db.ProjectRoutes.AsNoTracking().Where(one => one.ProjectId == project.Id).ToListAsync(token);
+        routes = RouteRules.Fitting(routes, stored.ConvertAll(RouteWriter.Read), tie => Tell($"{path}.routes: {tie}"));
+        // Where two still tie, both were stored before there was the rule.
+        if (await RouteWriter.WriteAsync(db, project.Id, routes, tenant: false, token) is (not "routes_tie", var mistake))
+            throw new SeedException($"{path}.routes: {mistake}");
+        await db.SaveChangesAsync(token); // another project of the file must not have the same host
+    }
+
+    /// <summary>Decided once, for all files together.</summary>
+    bool IsUnchanged(Project project, string said)
+    {
+        if (_unchanged.TryGetValue(project.Id, out var unchanged))
+            return unchanged;
+        var owner = SeedHashes.Owner(project.Id);
+        unchanged = project.SealedSeed is { } before && envelope.TryOpen(before, owner) == said;
+        if (!unchanged)
+            project.SealedSeed = envelope.Seal(said, owner);
+        return _unchanged[project.Id] = unchanged;
+    }
+
+    void Tell(string contradiction) => log.LogError("{Contradiction}. It is left as it is", contradiction);
 
     Project NewProject(Organization organization, string name) => new()
     {
@@ -108,197 +157,49 @@ public sealed class SeedWriter(
         var secret = seed.Key;
         if (secret is null)
         {
-            if (await db.SecretKeys.AnyAsync(key => key.ProjectId == project.Id && key.Name == seed.Name, token))
+            // Its own, which others may have namesakes of. One that was revoked stays so, and none is made in its place.
+            if (await db.SecretKeys.SingleOrDefaultAsync(key => key.ProjectId == project.Id && key.SeedName == seed.Name, token) is { } own)
+            {
+                Narrow(own, seed);
                 return;
-            secret = Token.New(project.Test ? Token.TestSecret : Token.LiveSecret);
+            }
+            secret = Token.New(SecretKeys.Prefix(project.Test));
             _made.Add(new($"{project.Name}/{seed.Name}", secret));
         }
         Token.TryRead(secret, out _, out var test);
         if (project.Test && !test)
             throw new SeedException($"{path}.key must begin with {Token.TestSecret}: the project is a test project");
 
-        var fingerprint = Token.Fingerprint(secret);
-        var hashes = seal.Hashes(fingerprint);
+        var hashes = seal.Hashes(Token.Fingerprint(secret));
         if (await db.SecretKeys.SingleOrDefaultAsync(key => hashes.Contains(key.Hash), token) is { } known)
         {
             if (known.ProjectId != project.Id)
                 throw new SeedException($"{path}.key belongs to another project");
+            Narrow(known, seed);
             return;
         }
-        var id = Ids.New();
-        db.Add(new SecretKey
-        {
-            Id = id, ProjectId = project.Id, Test = test, Name = seed.Name, Hash = seal.Hash(fingerprint),
-            SealedFingerprint = seal.Seal(fingerprint, id), Last4 = CredentialSeal.Last4(secret), CreatedAt = _now,
-        });
+        var added = SecretKeys.New(project.Id, test, seed.Name, secret, seal, _now, ofSeed: seed.Key is null);
+        db.Add(added);
+        Narrow(added, seed);
     }
 
-    async Task<Dictionary<string, Provider>> ProvidersAsync(Guid project, IReadOnlyList<SeedProvider> seeds, CancellationToken token)
+    void Narrow(SecretKey key, SeedSecretKey seed)
     {
-        var known = await db.Providers
-            .Include(provider => provider.Keys)
-            .Where(provider => provider.ProjectId == project)
-            .ToDictionaryAsync(provider => provider.Id, token);
-        foreach (var seed in seeds)
-        {
-            BaseUrls.TryRead(seed.Wire, seed.BaseUrl, out var baseUrl);
-            if (!known.TryGetValue(seed.Id, out var provider))
-            {
-                db.Add(known[seed.Id] = provider = new()
-                {
-                    ProjectId = project,
-                    Id = seed.Id,
-                    Wire = "",
-                    BaseUrl = "",
-                    AuthType = "",
-                    TimeoutSeconds = 0,
-                    Retries = 0,
-                    OnAbort = "",
-                });
-            }
-            provider.Wire = seed.Wire;
-            provider.BaseUrl = baseUrl;
-            (provider.AuthType, provider.AuthName) = seed.Authentication;
-            provider.TimeoutSeconds = seed.TimeoutSeconds;
-            provider.Retries = seed.Retries;
-            provider.OnAbort = seed.OnAbort;
-            provider.QueryType = seed.QueryType;
-            WriteKeys(provider, seed.Secrets);
-        }
-        return known;
+        key.Permissions = seed.Permissions?.Distinct().Order(StringComparer.Ordinal).ToList() ?? key.Permissions;
+        key.ExpiresAt = seed.ExpiresAt?.ToUniversalTime() ?? key.ExpiresAt;
+        if (db.Entry(key).State == EntityState.Modified)
+            _otherKeys.Add(new(key.Id, key.SealedFingerprint));
     }
 
-    void WriteKeys(Provider provider, IReadOnlyList<SeedProviderKey> seeds)
-    {
-        var owner = ProviderConnection.SecretOwner(provider.ProjectId, provider.Id);
-        var known = provider.Keys.ToDictionary(key => key.Position);
-        provider.Keys.RemoveAll(key => key.Position >= seeds.Count);
-        foreach (var (i, seed) in seeds.Index())
-        {
-            if (!known.TryGetValue(i, out var key))
-                provider.Keys.Add(
-                    key = new() { ProjectId = provider.ProjectId, ProviderId = provider.Id, Position = i, SealedSecret = "", Weight = 0 });
-            key.Weight = seed.Weight;
-            // A secret that was sealed by another master key counts as different, because it cannot be opened any more.
-            if (envelope.TryOpen(key.SealedSecret, owner) != seed.Value)
-                key.SealedSecret = envelope.Seal(seed.Value, owner);
-        }
-    }
-
-    async Task ModelsAsync(
-        Guid project,
-        IReadOnlyList<SeedModel> seeds,
-        Dictionary<string, Provider> providers,
-        string path,
-        CancellationToken token)
-    {
-        var known = await db.Models
-            .Include(model => model.Providers)
-            .Where(model => model.ProjectId == project)
-            .ToDictionaryAsync(model => model.Id, token);
-        var prices = ReadProject.ByOffer(await db.CurrentPricesAsync([project], _now, token));
-        var catalogue = await Catalogue.ReadAsync(
-            db,
-            [.. seeds.SelectMany(seed => seed.Offers).Select(offer => offer.UpstreamModel!)],
-            _now,
-            token);
-        foreach (var (i, seed) in seeds.Index())
-        {
-            if (!known.TryGetValue(seed.Id, out var model))
-                db.Add(model = new() { ProjectId = project, Id = seed.Id });
-            model.Kind = seed.Kind;
-            model.ContextTokens = seed.ContextTokens;
-            model.MaxOutputTokens = seed.MaxOutputTokens;
-            WriteProviders(model, seed.Offers);
-            WritePrice(model, null, seed.Prices, prices);
-            foreach (var offer in seed.Offers)
-                WritePrice(model, offer.Id, offer.Prices, prices);
-            if (ModelLimits.Of(model, providers, catalogue) is (_, var missing) && missing is not null)
-                throw new SeedException(
-                    $"{path}.models[{i}].{missing} is required: the catalogue does not know '{model.Providers[0].UpstreamModel}' of "
-                        + $"{providers[model.Providers[0].ProviderId].Id}");
-        }
-    }
-
-    /// <summary>A provider's type may have changed under a model that only the database has.</summary>
-    async Task MustHaveOneTypeAsync(
-        Guid project, SeedProject seed, Dictionary<string, Provider> providers, string path, CancellationToken token)
-    {
-        foreach (var model in await db.Models.Include(model => model.Providers).Where(model => model.ProjectId == project)
-            .ToListAsync(token))
-            if (model.Providers.Select(offer => providers[offer.ProviderId].QueryType).Distinct().Count() > 1
-                && (seed.Providers ?? []).Index().FirstOrDefault(one => model.Providers.Exists(offer => offer.ProviderId == one.Item.Id))
-                    is { Item: not null } changed)
-                throw new SeedException(
-                    $"{path}.providers[{changed.Index}].queryType must be that of all providers of the model '{model.Id}'");
-    }
-
-    static void WriteProviders(Model model, IReadOnlyList<SeedModelProvider> seeds)
-    {
-        var known = model.Providers.ToDictionary(offer => offer.ProviderId);
-        model.Providers.RemoveAll(offer => seeds.All(seed => seed.Id != offer.ProviderId));
-        foreach (var (i, seed) in seeds.Index())
-        {
-            if (!known.TryGetValue(seed.Id, out var offer))
-                model.Providers.Add(offer = new()
-                {
-                    ProjectId = model.ProjectId,
-                    ModelId = model.Id,
-                    ProviderId = seed.Id,
-                    Position = i,
-                    UpstreamModel = "",
-                    OwnPrices = false,
-                });
-            offer.Position = i;
-            offer.UpstreamModel = seed.UpstreamModel!;
-            offer.OwnPrices = seed.Prices is not null;
-        }
-    }
-
-    /// <param name="provider">Null for the model's own price.</param>
-    void WritePrice(Model model, string? provider, Prices? price, Dictionary<(string Model, string? Provider), PriceVersion> current)
-    {
-        if (price is not null && !StoredPrices.IsSame(price, current.GetValueOrDefault((model.Id, provider))?.Prices))
-            db.Add(new PriceVersion
-            {
-                Id = Ids.New(),
-                ProjectId = model.ProjectId,
-                ModelId = model.Id,
-                ProviderId = provider,
-                Prices = StoredPrices.Text(price),
-                ValidFrom = _now,
-            });
-    }
-
-    async Task<Dictionary<string, Plan>> PlansAsync(Guid project, IReadOnlyList<SeedPlan> seeds, CancellationToken token)
-    {
-        var known = await db.Plans.Where(plan => plan.ProjectId == project).ToDictionaryAsync(plan => plan.Id, token);
-        foreach (var seed in seeds)
-        {
-            if (!known.TryGetValue(seed.Id, out var plan))
-                db.Add(known[seed.Id] = plan = new()
-                {
-                    ProjectId = project, Id = seed.Id, Name = "", PriceNanos = 0, TrialDays = 0, LastTermFull = false,
-                });
-            plan.Name = seed.Name;
-            plan.PriceNanos = seed.Price.Nanos;
-            plan.Tokens = seed.Tokens;
-            plan.TokensPerMinute = seed.TokensPerMinute;
-            plan.OveragePicos = seed.Overage?.Picos;
-            plan.TrialDays = seed.TrialDays;
-            plan.LastTermFull = seed.LastTerm == "full";
-            plan.StripePrice = seed.StripePrice;
-        }
-        return known;
-    }
-
-    async Task CustomerAsync(Project project, SeedCustomer seed, Dictionary<string, Plan> plans, string path, CancellationToken token)
+    async Task CustomerAsync(
+        Project project, SeedCustomer seed, IReadOnlyDictionary<string, Plan> plans, string path, CancellationToken token)
     {
         var customer = await CustomerCreation.FindAsync(db, project.Id, project.Test, seed.ExternalId, token);
         if (customer is not null)
             await db.LockAsync(customer, token);
         if (customer?.Status == CustomerStatus.Deleted)
             return; // a seed does not bring back what was deleted
+        var isNew = customer is null;
         customer ??= CustomerCreation.Add(db, project, project.Test, seed.ExternalId, _now);
         customer.Name = seed.Name ?? customer.Name;
         customer.Email = seed.Email ?? customer.Email;
@@ -320,9 +221,10 @@ public sealed class SeedWriter(
             await CustomerKeyAsync(project, customer, key, $"{path}.keys[{i}]", token);
         if (seed.Plan is { } plan)
         {
-            if (!plans.ContainsKey(plan))
-                throw new SeedException($"{path}.plan names '{plan}', which is not among the project's plans");
-            await PlanAsync(customer, plan, token);
+            if (plans.ContainsKey(plan))
+                await PlanAsync(customer, plan, token);
+            else
+                Contradict(isNew, $"{path}.plan names '{plan}', which is not among the project's plans");
         }
         else if (seed.SaysPlan && await db.CustomerPlans.FindAsync([customer.Id], token) is { } had && !(had.EndsAt <= _now))
         {
@@ -330,7 +232,18 @@ public sealed class SeedWriter(
             _otherPlans.Add(customer.Id);
         }
         if (seed.Limits is { } limits)
-            await LimitsAsync(new(project.OrganizationId, project.Id, customer.Id, project.Test), limits, $"{path}.limits", token);
+            await LimitsAsync(new(project.OrganizationId, project.Id, customer.Id, project.Test), limits, isNew, $"{path}.limits", token);
+    }
+
+    /// <summary>
+    /// A customer that was there before may have become other than the file says it. One that the file makes has what the file says, or the
+    /// file is wrong.
+    /// </summary>
+    void Contradict(bool isNew, string mistake)
+    {
+        if (isNew)
+            throw new SeedException(mistake);
+        Tell(mistake);
     }
 
     async Task BalancesAsync(
@@ -340,7 +253,10 @@ public sealed class SeedWriter(
             return;
         var known = await CreditTypes.OfAsync(db, customer.Id, token);
         if (known.Union(balances.Keys).Count() > CallCredits.MaxTypes)
-            throw new SeedException($"{path}.balances: the customer would have more than {CallCredits.MaxTypes} types");
+        {
+            Tell($"{path}.balances: the customer would have more than {CallCredits.MaxTypes} types");
+            return;
+        }
         foreach (var (type, amount) in balances)
         {
             _registers.Add(CreditTypes.Balance(customer, project, type, amount));
@@ -367,14 +283,17 @@ public sealed class SeedWriter(
             });
     }
 
-    async Task LimitsAsync(CounterScope scope, IReadOnlyList<LimitRequest> limits, string path, CancellationToken token)
+    async Task LimitsAsync(CounterScope scope, IReadOnlyList<LimitRequest> limits, bool isNew, string path, CancellationToken token)
     {
         var customer = scope.Customer;
         if (limits.Any(limit => limit.Selector?.Keys is not null))
             await db.SaveChangesAsync(token); // the keys may be this file's
         var added = new List<CustomerLimit>();
-        if (await LimitWriter.WriteAsync(db, customer, limits, path, added, token) is var (where, reason))
-            throw new SeedException($"{where} {reason}");
+        if (await LimitWriter.WriteAsync(db, customer, limits, path, added, ofSeed: true, token) is var (where, reason))
+        {
+            Contradict(isNew, $"{where} {reason}");
+            return;
+        }
         _counters.Add(LimitOpenings.Of(scope, added, _now));
     }
 

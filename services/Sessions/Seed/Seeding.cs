@@ -7,17 +7,16 @@ namespace LlmGateway.Sessions;
 /// mistake in a file, or a key that is not the database's, ends the process with one line and exit code 1. A dependency that is not there
 /// yet is waited for.
 /// </summary>
-/// <param name="paths">Of seed files, separated by colons.</param>
 public sealed class Seeding(
-    IServiceProvider services, DatabaseReady database, KeyCheck keys, SeedApplied applied, string paths, IHostApplicationLifetime host,
-    ILogger<Seeding> log)
+    IServiceProvider services, DatabaseReady database, KeyCheck keys, SeedApplied applied, SeedSettings settings,
+    IHostApplicationLifetime host, ILogger<Seeding> log)
     : BackgroundService
 {
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
         try
         {
-            var files = SeedReader.ReadAll(paths, Environment.GetEnvironmentVariable);
+            var files = SeedReader.ReadAll(settings.Paths, Environment.GetEnvironmentVariable);
             await database.Task.WaitAsync(stoppingToken);
             await PatientlyAsync(() => keys.RunAsync(stoppingToken), stoppingToken); // what is written below is sealed with them
             await ApplyAsync(files, stoppingToken);
@@ -31,11 +30,11 @@ public sealed class Seeding(
         }
     }
 
-    Task ApplyAsync(IReadOnlyList<(string Path, SeedFile File)> files, CancellationToken token) => PatientlyAsync(
+    Task ApplyAsync(IReadOnlyList<SeedSource> files, CancellationToken token) => PatientlyAsync(
         async () =>
         {
             await using var scope = services.CreateAsyncScope();
-            await ActivatorUtilities.CreateInstance<SeedWriter>(scope.ServiceProvider).ApplyAsync(files, token);
+            await ActivatorUtilities.CreateInstance<SeedWriter>(scope.ServiceProvider).ApplyAsync(files, settings.Run, token);
         },
         token);
 
@@ -45,6 +44,11 @@ public sealed class Seeding(
         (e, pause) => log.LogWarning("the seed waits ({Message}); trying again in {Delay} ms", e.Message, pause.TotalMilliseconds),
         token);
 }
+
+/// <summary>Which seed files are applied.</summary>
+/// <param name="Paths">As <see cref="SeedRegistration.Setting"/> has them.</param>
+/// <param name="Run">As <see cref="SeedRegistration.RunSetting"/> has it.</param>
+public sealed record SeedSettings(string Paths, string Run);
 
 /// <summary>Set when every seed file has been applied.</summary>
 public sealed class SeedApplied
@@ -61,13 +65,19 @@ public static class SeedRegistration
     /// <summary>Paths of seed files, separated by colons. A file may ask for other settings by <c>${NAME}</c>.</summary>
     public const string Setting = "LLMGATEWAY_SEED";
 
+    /// <summary>
+    /// Names a start that was told by hand to apply the files. What they said the last time, under the same name, is not applied again.
+    /// </summary>
+    public const string RunSetting = "LLMGATEWAY_SEED_RUN";
+
     public static void AddSeed(this WebApplicationBuilder builder)
     {
-        var paths = builder.Configuration[Setting] ?? "";
         var keyFile = builder.Configuration[MadeKeys.Setting] is { Length: > 0 } file ? file : null;
         builder.Services.AddSingleton(new MadeKeys(keyFile, Console.Out));
         builder.Services.AddSingleton<SeedApplied>();
-        builder.Services.AddHostedService(services => ActivatorUtilities.CreateInstance<Seeding>(services, paths));
+        builder.Services.AddSingleton(
+            new SeedSettings(builder.Configuration[Setting] ?? "", builder.Configuration[RunSetting] ?? ""));
+        builder.Services.AddHostedService<Seeding>();
         builder.Services.AddReadiness("seed", (services, _) => Task.FromResult(services.GetRequiredService<SeedApplied>().IsDone));
     }
 }

@@ -32,6 +32,7 @@ public static class BookStore
         .Column("rerating", "uuid", c => c.Rerating)
         .Column("request_id", "uuid", c => c.RequestId)
         .Column("customer", "uuid", c => c.Customer)
+        .Column("project", "uuid", c => c.Project)
         .Column("transfer", "uuid", c => c.Transfer)
         .Column("price_version", "uuid", c => c.PriceVersion)
         .Column("old_cost", "bigint", c => c.OldCost)
@@ -203,6 +204,7 @@ public static class BookStore
         Entries.AddTo(batch, book.Entries, book.BookedAt);
         LotRows.AddTo(batch, book);
         EventRows.AddTo(batch, book);
+        ChangeRows.AddTo(batch, book);
         if (batch.BatchCommands.Count > 0)
             await batch.ExecuteNonQueryAsync(token);
     }

@@ -76,6 +76,9 @@ public sealed class Book(DateTimeOffset now)
     /// <summary>What is told of the batch, in the order in which it happened.</summary>
     public List<LedgerEvent> Events { get; } = [];
 
+    /// <summary>What the audit is told of the batch.</summary>
+    public List<FreezeChange> Freezes { get; } = [];
+
     /// <summary>The wallets that the running command has moved, each with what it had before.</summary>
     public List<(Account Wallet, long Before)> Moving { get; } = [];
 }
@@ -185,6 +188,10 @@ public enum Freezer
     /// <summary>Billing, for a dispute.</summary>
     Billing = 2,
 }
+
+/// <summary>Somebody has frozen a wallet, or has let it go.</summary>
+/// <param name="Frozen">What was asked for. Who lets go what he has frozen leaves what others have.</param>
+public sealed record FreezeChange(Account Of, bool Frozen, Freezer Before, Freezer After, string Actor, string? RequestId);
 
 /// <summary>What a proxy holds of one claim.</summary>
 public sealed class Lease
@@ -341,6 +348,8 @@ public sealed record Correction(
 {
     /// <summary>Whose request it was.</summary>
     public Guid? Customer { get; init; }
+
+    public required Guid Project { get; init; }
 
     /// <summary>What each lot paid. Empty where it was the balance's own lot alone.</summary>
     public IReadOnlyList<LotPart> Lots { get; init; } = [];

@@ -74,6 +74,12 @@ public sealed record Open(OpenRegister Register) : Command
 /// <summary>Freezes a wallet, or lets it go.</summary>
 public sealed record Freeze(Guid Wallet, bool Frozen, Freezer By = Freezer.Owner) : Command
 {
+    /// <summary>Who asked for it, as the audit names it. Null: the audit is told nothing.</summary>
+    public string? Actor { get; init; }
+
+    /// <summary>Of the call in which it was asked for.</summary>
+    public string? RequestId { get; init; }
+
     public override IEnumerable<Guid> Accounts => [Wallet];
 }
 

@@ -48,7 +48,7 @@ public static partial class Ledger
     {
         if (book.Find(freeze.Wallet) is not { Kind: AccountKind.Wallet } wallet)
             return new Answer.Refused(freeze.Wallet, RefusalReason.Unknown, 0);
-        var before = wallet.Frozen;
+        var (before, by) = (wallet.Frozen, wallet.FrozenBy);
         wallet.FrozenBy = freeze switch
         {
             { Frozen: true } => wallet.FrozenBy | freeze.By,
@@ -57,6 +57,8 @@ public static partial class Ledger
         };
         if (wallet.Frozen != before)
             Tell(book, wallet, wallet.Frozen ? EventTypes.WalletFrozen : EventTypes.WalletUnfrozen);
+        if (wallet.FrozenBy != by && freeze.Actor is { } actor)
+            book.Freezes.Add(new(wallet, freeze.Frozen, by, wallet.FrozenBy, actor, freeze.RequestId));
         return new Answer.Done(Repeated: wallet.Frozen == before);
     }
 

@@ -57,7 +57,7 @@ public static partial class Ledger
         book.Corrections.Add(
             new(id, rerate.Rerating, rerate.RequestId, rerate.PriceVersion, oldCost, rerate.Cost, charged, absorbed, covered)
             {
-                Customer = rated.Customer, Lots = parts,
+                Customer = rated.Customer, Project = rerate.Project, Lots = parts,
             });
         book.Rated[rerate.RequestId] = rated with
         {

@@ -38,14 +38,16 @@ static class BookedUsage
         string.Join(", ", figures.Select(figure => $"{figure} = {table}.{figure} + excluded.{figure}"));
 
     /// <summary>
-    /// A request counts where it began, for a day. A quarter of an hour that has been over for a day does not change any more, and one that
-    /// has not come yet has no rows: then the time of the booking counts.
+    /// When what was booked counts. A request counts where it began, for a day. A quarter of an hour that has been over for a day does not
+    /// change any more, and one that has not come yet has no rows: then the time of the booking counts.
     /// </summary>
-    const string At = """
-        date_bin('15 minutes', case
+    public const string Moment = """
+        case
             when started_at > b.created_at - interval '24 hours' and started_at <= b.created_at then started_at else b.created_at
-            end, 'epoch') as at
+            end
         """;
+
+    const string At = $"date_bin('15 minutes', {Moment}, 'epoch') as at";
 
     /// <summary>
     /// Rows of these tables. A correction looks up its own request: with statistics from before there was much, PostgreSQL would read the
@@ -58,7 +60,7 @@ static class BookedUsage
             (started_at <= created_at - interval '24 hours')::int as late
         from {log} as b
         union all
-        select b.request_id, b.created_at, {At}, project, test, model, provider, endpoint, u.customer, credential, family,
+        select b.request_id, b.created_at, {At}, u.project, test, model, provider, endpoint, u.customer, credential, family,
             0, 0, 0, 0, 0, new_cost - old_cost, b.charged, b.absorbed, b.covered, 0
         from {corrections} as b, lateral (select * from public.usage_record where request_id = b.request_id offset 0) as u
         """;

@@ -49,7 +49,8 @@ public static class Reratings
     static async Task<IResult> HandleAsync(HttpContext http, NpgsqlDataSource database, Writer writer)
     {
         var request = await Body.ReadAsync<Request>(http);
-        if (request.From >= request.To || request.To > await BookedUntilAsync(database, http.RequestAborted))
+        // A request that is booked behind a page that was read already would be missed: a finished re-rating never looks again.
+        if (request.From >= request.To || request.To > await ClockLock.BookedUntilAsync(database, http.RequestAborted))
             return Problems.Invalid("to", "'to' must be later than 'from' and not in the future.");
         if (PriceBounds.Outside(request.Prices, "prices").FirstOrDefault() is { } outside)
             return Problems.Invalid(outside, $"'{outside}' {PriceBounds.Rule}.");
@@ -58,21 +59,8 @@ public static class Reratings
         return Results.Json(await RunAsync(request, database, writer, http.RequestAborted), Defaults.Json);
     }
 
-    /// <summary>
-    /// A moment by the database's clock before which nothing is booked any more. Batches that have read an earlier clock are waited for:
-    /// their requests would appear behind a page that was read already, and the finished re-rating would never look again.
-    /// </summary>
-    static async Task<DateTimeOffset> BookedUntilAsync(NpgsqlDataSource database, CancellationToken token)
-    {
-        await using var clock = database.Sql("select clock_timestamp()");
-        var now = (DateTime)(await clock.ExecuteScalarAsync(token))!;
-        await using var connection = await database.OpenConnectionAsync(token);
-        await using var transaction = await connection.BeginTransactionAsync(token);
-        await ClockLock.TakeAloneAsync(connection, token);
-        return now;
-    }
-
-    static async Task<bool> IsKeptAsync(DateTimeOffset from, NpgsqlDataSource database, CancellationToken token)
+    /// <summary>The log has everything that was booked from then on.</summary>
+    internal static async Task<bool> IsKeptAsync(DateTimeOffset from, NpgsqlDataSource database, CancellationToken token)
     {
         await using var query = database.Sql(
             "select not exists (select from usage_month where closed and (month + interval '1 month') at time zone 'UTC' > $1)",

@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Text;
 using LlmGateway.Contracts;
 using LlmGateway.ServiceDefaults;
 using Npgsql;
@@ -6,8 +7,8 @@ using Npgsql;
 namespace LlmGateway.Wallet;
 
 /// <summary>
-/// <c>GET /v1/usage/summary?from=&amp;to=&amp;range=&amp;group=&amp;timeZone=&amp;limit=</c>: the usage of a project's mode in sums. It
-/// reads roll-ups, and of the log what is not in them yet, so its time begins and ends at quarters of an hour.
+/// <c>GET /v1/usage/summary?from=&amp;to=&amp;range=&amp;group=&amp;timeZone=&amp;limit=&amp;format=</c>: the usage of a project's mode
+/// in sums, as JSON or CSV. It reads roll-ups, and of the log what is not in them yet, so its time begins and ends at quarters of an hour.
 /// Dates are days of the zone.
 /// </summary>
 public static class UsageSummary
@@ -37,13 +38,14 @@ public static class UsageSummary
     /// <param name="Others">What the groups beyond the asked number come to, so that everything adds up to the total.</param>
     public sealed record Answer(DateTimeOffset From, DateTimeOffset To, string TimeZone, IReadOnlyList<Row> Rows, Row Others, Row Total);
 
-    public static void MapUsageSummary(this WebApplication app) => app.MapGet("/v1/usage/summary", HandleAsync);
+    public static void MapUsageSummary(this WebApplication app) =>
+        app.MapGet("/v1/usage/summary", HandleAsync).WithQuery(
+            "from", "to", "range", "group", "timeZone", "limit", "format");
 
     static async Task<IResult> HandleAsync(HttpContext http, NpgsqlDataSource database, TimeProvider time)
     {
         var caller = http.Backend();
         var query = new ListQuery(http.Request.Query);
-        query.MustHaveOnly("from", "to", "range", "group", "timeZone", "limit");
         var zone = query.Text("timeZone") ?? "UTC";
         if (!Cycles.IsZone(zone))
             throw ListQuery.Invalid("timeZone", $"names '{zone}', which is no IANA time zone");
@@ -51,13 +53,15 @@ public static class UsageSummary
         var group = query.Text("group") ?? "day";
         if (!Groups.TryGetValue(group, out var dimension))
             throw ListQuery.Invalid("group", $"must be one of {string.Join(", ", Groups.Keys)}");
-        var limit = query.Limit(DefaultRows, MaxRows);
+        var (limit, asCsv) = (query.Limit(DefaultRows, MaxRows), http.WantsCsv());
 
         var (project, test, token) = (caller.Project, caller.Test, http.RequestAborted);
         var (rows, total) = dimension == RollupDimension.Total
             ? AllOf(ByTime(await QuartersAsync(database, project, test, from, to, token), zone, byHour: group == "hour"))
             : await ByValueAsync(database, project, test, dimension, from, to, time.GetUtcNow(), limit, token);
         var others = total - AllOf(rows).Total;
+        if (asCsv)
+            return Results.File(Encoding.UTF8.GetBytes(Table(rows, others, total)), $"{Csv.Type}; charset=utf-8", "usage-summary.csv");
         return Results.Json(
             new Answer(from, to, zone, [.. rows.Select(row => Show(row.Value, row.Sums))], Show("", others), Show("", total)),
             Defaults.Json);
@@ -83,10 +87,7 @@ public static class UsageSummary
 
     /// <summary>A date without a time is where that day of the zone begins. A time without an offset is UTC.</summary>
     static DateTimeOffset? Instant(ListQuery query, string name, string zone) =>
-        DateOnly.TryParseExact(query.Text(name), "yyyy-MM-dd", CultureInfo.InvariantCulture, DateTimeStyles.None, out var date)
-        && date.Year > 1
-            ? Cycles.StartOf(date, zone)
-            : query.Time(name);
+        query.Date(name) is { Year: > 1 } date ? Cycles.StartOf(date, zone) : query.Time(name);
 
     /// <summary>Days and hours of the zone. Hours are counted from each midnight, so those of :30 and :45 are whole, too.</summary>
     public static List<(string Value, RollupSums Sums)> ByTime(
@@ -197,7 +198,28 @@ public static class UsageSummary
         row.GetInt64(0), row.GetInt64(1), row.GetInt64(2), row.GetInt64(3), row.GetInt64(4), row.GetInt64(5), row.GetInt64(6),
         row.GetInt64(7), row.GetInt64(8), row.GetInt64(9));
 
-    static Row Show(string value, RollupSums sums) => new(
+    /// <summary>What each line is comes first, so that nobody adds the total to what it is the total of.</summary>
+    static string Table(List<(string Value, RollupSums Sums)> rows, RollupSums others, RollupSums total)
+    {
+        var text = new StringBuilder(Csv.Line(
+        [
+            "line", "value", "requests", "failed", "attempts", "inputTokens", "outputTokens", "cost", "charged", "absorbed", "covered",
+        ]));
+        foreach (var (value, sums) in rows)
+            Add("row", value, sums);
+        Add("others", "", others);
+        Add("total", "", total);
+        return text.ToString();
+
+        void Add(string line, string value, RollupSums sums) => text.Append(Csv.Line(
+        [
+            line, value, $"{sums.Requests}", $"{sums.Failed}", $"{sums.Attempts}", $"{sums.Input}", $"{sums.Output}",
+            new Money(sums.Cost).ToString(), new Money(sums.Charged).ToString(), new Money(sums.Absorbed).ToString(),
+            new Money(sums.Covered).ToString(),
+        ]));
+    }
+
+    internal static Row Show(string value, RollupSums sums) => new(
         value, sums.Requests, sums.Failed, sums.Attempts, sums.Input, sums.Output, new(sums.Cost), new(sums.Charged), new(sums.Absorbed),
         new(sums.Covered));
 }

@@ -272,7 +272,7 @@ static class Checks
                 select project, test, sum(total) total from (
                     select project, test, charged + absorbed + covered total from usage_record where request_id >= {FirstKept}
                     union all
-                    select project, test, c.charged + c.absorbed + c.covered
+                    select u.project, test, c.charged + c.absorbed + c.covered
                     from correction c join public.usage_record u using (request_id) where request_id >= {FirstKept}
                     union all
                     select project, test, s.charged + s.absorbed + s.covered

@@ -13,7 +13,7 @@ public static class OwnWallet
 {
     const int RecentEntries = 10;
 
-    /// <param name="Version">The number of the wallet's entries.</param>
+    /// <param name="Version"><inheritdoc cref="Statement.Recent" path="/param[@name='Version']"/></param>
     /// <param name="RightFor"><inheritdoc cref="Statement.Recent" path="/param[@name='RightFor']"/></param>
     /// <param name="Json">The answer.</param>
     public sealed record Shown(Guid Wallet, long Version, TimeSpan? RightFor, byte[] Json);
@@ -39,6 +39,7 @@ public static class OwnWallet
             {
                 balance = new Money(wallet.Balance),
                 currency = "USD",
+                owed = new Money(wallet.Owed),
                 recentLedger = wallet.Lines,
                 limits = Array.Empty<object>(),
             },

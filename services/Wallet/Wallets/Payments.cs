@@ -46,9 +46,16 @@ public static class Payments
                 Answer.Refused refused => new(PaymentOutcome.NotEnough, refused.Available),
                 Answer.Differs => new(PaymentOutcome.IdUsed, 0),
                 Answer.NoLot none => new(none.Expired ? PaymentOutcome.Expired : PaymentOutcome.NoLot, 0),
+                Answer.Done done => new(PaymentOutcome.Done, 0) { OwedPaid = OwedPaid(done, asked) },
                 _ => new(PaymentOutcome.Done, 0),
             },
             Defaults.Json);
+    }
+
+    static long OwedPaid(Answer.Done done, BookPayment asked)
+    {
+        var receivable = HouseAccounts.Id(asked.Customer, AccountKind.Receivable, Unit.Usd, asked.Test);
+        return done.Moved.Where(leg => leg.To == receivable).Sum(leg => leg.Amount);
     }
 
     static async Task<IResult> StateAsync(Guid wallet, HttpContext http, NpgsqlDataSource database)
@@ -107,7 +114,7 @@ public static class Payments
     static async Task<IResult> SetFrozenAsync(Guid wallet, HttpContext http, Writer writer, RedisClient redis)
     {
         var frozen = (await Body.ReadAsync<SetFrozen>(http)).Frozen;
-        if (await writer.RunAsync(new Freeze(wallet, frozen, Freezer.Billing)) is Answer.Refused)
+        if (await writer.RunAsync(new Freeze(wallet, frozen, Freezer.Billing) { Actor = ServiceCall.Billing }) is Answer.Refused)
             return Problems.NotFound("wallet");
         if (frozen)
             await redis.PublishAsync(Invalidation.Channel, new Invalidation(Invalidation.RegisterFrozen, wallet.ToString("N")));

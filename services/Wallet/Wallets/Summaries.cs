@@ -18,14 +18,18 @@ public static class Summaries
             return Problems.Invalid("wallets", $"at most {WalletSummariesQuery.MaxIds} wallets at once");
 
         var summaries = new List<WalletSummary>(query.Wallets.Count);
-        await using var command = database.Sql(
-            "select id, shown_balance(account), frozen, spent, topped_up from account where id = any($1) and kind = $2",
-            query.Wallets.ToArray(), (short)AccountKind.Wallet);
+        await using var command = database.Sql($"""
+            select account.id, shown_balance(account), account.frozen, account.spent, account.topped_up, {Debts.Owed}
+            from account {Debts.Join} where account.id = any($1) and account.kind = $2
+            """, query.Wallets.ToArray(), (short)AccountKind.Wallet);
         await using (var row = await command.ExecuteReaderAsync(http.RequestAborted))
         {
             while (await row.ReadAsync(http.RequestAborted))
                 summaries.Add(new(
-                    row.GetGuid(0), new(row.GetInt64(1)), row.GetBoolean(2), new(row.GetInt64(3)), new(row.GetInt64(4)), null));
+                    row.GetGuid(0), new(row.GetInt64(1)), row.GetBoolean(2), new(row.GetInt64(3)), new(row.GetInt64(4)), null)
+                {
+                    Owed = new(row.GetInt64(5)),
+                });
         }
         if (query.WithLedger)
         {

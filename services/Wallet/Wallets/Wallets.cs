@@ -1,5 +1,3 @@
-using System.Globalization;
-using System.Text;
 using LlmGateway.Contracts;
 using LlmGateway.ServiceDefaults;
 using Npgsql;
@@ -7,28 +5,28 @@ using Npgsql;
 namespace LlmGateway.Wallet;
 
 /// <summary>
-/// The routes of one wallet: <c>/v1/wallets/{id}</c>, <c>/credit</c>, <c>/debit</c>, <c>/freeze</c>, <c>/unfreeze</c>, <c>/ledger</c>.
+/// The routes of one wallet: <c>/v1/wallets/{id}</c>, <c>/credit</c>, <c>/debit</c>, <c>/freeze</c>, <c>/unfreeze</c>.
 /// </summary>
 public static class Wallets
 {
     /// <summary>A larger grant is taken for a typing error (10 million dollars).</summary>
     static readonly Money MaxAmount = Money.Usd(10_000_000);
 
-    const int DefaultPage = 50, MaxPage = 200, MaxReason = 500, CsvPage = 1000;
+    const int MaxReason = 500;
 
     public sealed record Adjustment(Money Amount, string? Reason = null, string? Kind = null, DateTimeOffset? ExpiresAt = null);
 
-    public sealed record View(string Id, string EndCustomerId, Money Balance, string Currency, string Status);
+    /// <param name="Owed">What its customer owes, which its next top-up pays first.</param>
+    public sealed record View(string Id, string EndCustomerId, Money Balance, string Currency, string Status, Money Owed);
 
     public static void MapWallets(this WebApplication app)
     {
         var wallets = app.MapGroup("/v1/wallets/{id}");
-        wallets.MapGet("", DetailAsync);
+        wallets.MapGet("", DetailAsync).WithQuery();
         wallets.MapPost("/credit", CreditAsync).WithIdempotency();
         wallets.MapPost("/debit", DebitAsync).WithIdempotency();
         wallets.MapPost("/freeze", FreezeAsync).WithIdempotency();
         wallets.MapPost("/unfreeze", UnfreezeAsync).WithIdempotency();
-        wallets.MapGet("/ledger", LedgerAsync);
     }
 
     static async Task<IResult> DetailAsync(string id, HttpContext http, NpgsqlDataSource database)
@@ -38,7 +36,7 @@ public static class Wallets
         Ids.TryParse(Ids.Wallet, id, out var wallet);
         var lots = await WalletLots.ReadAsync(database, wallet, http.RequestAborted);
         return Results.Json(
-            new { view.Id, view.EndCustomerId, view.Balance, view.Currency, view.Status, lots }, Defaults.Json);
+            new { view.Id, view.EndCustomerId, view.Balance, view.Currency, view.Status, view.Owed, lots }, Defaults.Json);
     }
 
     static async Task<IResult> ShowAsync(string id, HttpContext http, NpgsqlDataSource database) =>
@@ -82,7 +80,7 @@ public static class Wallets
             new(wallet, Unit.Usd, principal.Organization, principal.Project, customer, principal.Test),
             [input.Amount.Nanos])
         {
-            Actor = $"secret-key:{principal.Credential:N}", Text = input.Reason, ExpiresAt = ToMilliseconds(input.ExpiresAt),
+            Actor = principal.Actor(), Text = input.Reason, ExpiresAt = ToMilliseconds(input.ExpiresAt),
         });
         Failpoint.Hit("wallet.adjusted");
         await balances.RefreshAsync(wallet, http.RequestAborted);
@@ -109,84 +107,29 @@ public static class Wallets
         if (await FindAsync(id, http, database) is null)
             return Problems.NotFound("wallet");
         Ids.TryParse(Ids.Wallet, id, out var wallet);
-        await writer.RunAsync(new Freeze(wallet, frozen));
+        await writer.RunAsync(new Freeze(wallet, frozen) { Actor = http.Backend().Actor(), RequestId = http.RequestId() });
         if (frozen)
             await redis.PublishAsync(Invalidation.Channel, new Invalidation(Invalidation.RegisterFrozen, wallet.ToString("N")));
         return await ShowAsync(id, http, database);
     }
 
-    static async Task<IResult> LedgerAsync(string id, HttpContext http, NpgsqlDataSource database, Writer writer)
-    {
-        if (await FindAsync(id, http, database) is null)
-            return Problems.NotFound("wallet");
-        Ids.TryParse(Ids.Wallet, id, out var wallet);
-        await Expiries.BookAsync(database, writer, [wallet], http.RequestAborted);
-        var query = new ListQuery(http.Request.Query);
-        var (from, to) = (query.Time("from"), query.Time("to"));
-        var before = long.MaxValue;
-        if (query.Text("cursor") is { } cursor && !long.TryParse(cursor, NumberStyles.None, CultureInfo.InvariantCulture, out before))
-            throw ListQuery.Invalid("cursor", "is not one of ours");
-        var page = query.Limit(DefaultPage, MaxPage);
-        var format = query.Text("format") ?? "json";
-        if (format is not ("json" or "csv"))
-            throw ListQuery.Invalid("format", "must be json or csv");
-
-        if (format == "csv")
-            return Results.Stream(
-                stream => WriteCsvAsync(stream, database, wallet, before, from, to, http.RequestAborted), "text/csv; charset=utf-8");
-        var lines = await Statement.ReadAsync(database, wallet, page, before, from, to, http.RequestAborted);
-        var next = lines.Count == page ? lines[^1].Version.ToString(CultureInfo.InvariantCulture) : null;
-        return Results.Json(new { entries = lines.Select(line => line.Line), nextCursor = next }, Defaults.Json);
-    }
-
     /// <summary>
     /// The wallet for a backend of its project; null when it does not exist or belongs to another project, which must look the same.
     /// </summary>
-    static async Task<View?> FindAsync(string id, HttpContext http, NpgsqlDataSource database)
+    public static async Task<View?> FindAsync(string id, HttpContext http, NpgsqlDataSource database)
     {
         var principal = http.Backend();
         if (!Ids.TryParse(Ids.Wallet, id, out var wallet))
             return null;
-        await using var query = database.Sql(
-            "select owner, shown_balance(account), frozen from account where id = $1 and kind = $2 and project = $3 and test = $4",
-            wallet, (short)AccountKind.Wallet, principal.Project, principal.Test);
+        await using var query = database.Sql($"""
+            select account.owner, shown_balance(account), account.frozen, {Debts.Owed} from account {Debts.Join}
+            where account.id = $1 and account.kind = $2 and account.project = $3 and account.test = $4
+            """, wallet, (short)AccountKind.Wallet, principal.Project, principal.Test);
         await using var row = await query.ExecuteReaderAsync(http.RequestAborted);
         return await row.ReadAsync(http.RequestAborted)
-            ? new(id, Ids.Show(Ids.Customer, row.GetGuid(0)), new Money(row.GetInt64(1)), "USD", row.GetBoolean(2) ? "frozen" : "active")
+            ? new(
+                id, Ids.Show(Ids.Customer, row.GetGuid(0)), new Money(row.GetInt64(1)), "USD", row.GetBoolean(2) ? "frozen" : "active",
+                new Money(row.GetInt64(3)))
             : null;
-    }
-
-    /// <summary>All of it, however long, a page at a time.</summary>
-    static async Task WriteCsvAsync(
-        Stream to, NpgsqlDataSource database, Guid wallet, long before, DateTimeOffset? from, DateTimeOffset? until,
-        CancellationToken token)
-    {
-        await to.WriteAsync("id,type,amount,balanceAfter,createdAt,description\n"u8.ToArray(), token);
-        for (var count = CsvPage; count == CsvPage;)
-        {
-            var lines = await Statement.ReadAsync(database, wallet, CsvPage, before, from, until, token);
-            await to.WriteAsync(Encoding.UTF8.GetBytes(Csv(lines)), token);
-            count = lines.Count;
-            before = count > 0 ? lines[^1].Version : before;
-        }
-    }
-
-    static string Csv(List<(long Version, LedgerLine Line)> lines)
-    {
-        var csv = new StringBuilder();
-        foreach (var (_, line) in lines)
-            csv.Append(
-                CultureInfo.InvariantCulture,
-                $"{line.Id},{line.Type},{line.Amount},{line.BalanceAfter},{line.CreatedAt:O},{Field(line.Description)}\n");
-        return csv.ToString();
-    }
-
-    /// <summary>Quotes the text, with an apostrophe before anything that a spreadsheet would run as a formula.</summary>
-    static string Field(string? text)
-    {
-        if (string.IsNullOrEmpty(text))
-            return "";
-        var safe = text[0] is '=' or '+' or '-' or '@' or '\t' or '\r' ? "'" + text : text;
-        return $"\"{safe.Replace("\"", "\"\"", StringComparison.Ordinal)}\"";
     }
 }

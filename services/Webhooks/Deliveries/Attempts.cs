@@ -1,3 +1,4 @@
+using LlmGateway.Contracts;
 using LlmGateway.ServiceDefaults;
 using Npgsql;
 
@@ -68,6 +69,8 @@ public sealed class Attempts(NpgsqlDataSource database, EndpointSecrets secrets,
                 FailuresThatPause, FirstPause, LongestPause,
                 outcome.IsThrottled ? Schedule.Min(outcome.RetryAfter ?? TimeSpan.Zero, Schedule.LongestPause) : TimeSpan.Zero,
                 outcome.Status is Gone, DisabledAfter, DisabledAfterFailures,
+                Ids.New(), typeof(PublicEvent).FullName!, Ids.Derive(endpoint.Id, EventTypes.WebhookEndpointDisabled),
+                Ids.Show(Ids.WebhookEndpoint, endpoint.Id),
             ])
                 record.Parameters.Add(new() { Value = value });
         await using var row = await record.ExecuteReaderAsync(token);
@@ -86,20 +89,34 @@ public sealed class Attempts(NpgsqlDataSource database, EndpointSecrets secrets,
         select 0, false, false from tried
         """;
 
-    /// <summary>The one rule by which an endpoint is disabled.</summary>
+    /// <summary>The one rule by which an endpoint is disabled. Its owner is told with that, and so once.</summary>
     const string Disables = "status = 0 and ($15 or failing_since < now() - $16::interval and failures + 1 >= $17)";
 
-    const string Failed = $"""
-        update endpoint set
-        failures = failures + 1,
-        failing_since = coalesce(failing_since, now()),
-        paused_until = greatest(
-            paused_until,
-            now() + $14,
-            case when failures + 1 >= $11 then now() + least($13::interval, $12::interval * power(2, least(failures + 1 - $11, 10))) end),
-        status = case when {Disables} then 1 else status end,
-        disabled_at = case when {Disables} then now() else disabled_at end,
-        disabled_reason = case when {Disables} then case when $15 then 'gone' else 'failing' end else disabled_reason end
-        where id = $10 and exists (select from tried) returning failures, paused_until > now(), status = 1 and disabled_reason is not null
+    /// <summary>The others are told the host alone: what follows it may be what lets its bearer in.</summary>
+    const string Host = "substring(url from '^[^:]+:/*([^/?]+)')";
+
+    const string Failed = $$"""
+        , failed as (
+            update endpoint set
+            failures = failures + 1,
+            failing_since = coalesce(failing_since, now()),
+            paused_until = greatest(
+                paused_until,
+                now() + $14,
+                case when failures + 1 >= $11
+                    then now() + least($13::interval, $12::interval * power(2, least(failures + 1 - $11, 10))) end),
+            status = case when {{Disables}} then 1 else status end,
+            disabled_at = case when {{Disables}} then now() else disabled_at end,
+            disabled_reason = case when {{Disables}} then case when $15 then 'gone' else 'failing' end else disabled_reason end,
+            disablings = case when {{Disables}} then disablings + 1 else disablings end
+            where id = $10 and exists (select from tried) returning *),
+        told as (
+            insert into outbox_message (id, type, body, created_at, subject)
+            select $18, $19, jsonb_build_object(
+                'id', $18::uuid, 'type', '{{EventTypes.WebhookEndpointDisabled}}', 'created', now(), 'subject', $20::uuid,
+                'sequence', disablings, 'organization', organization, 'project', project, 'test', test, 'data', jsonb_build_object(
+                    'endpointId', $21::text, 'host', {{Host}}, 'reason', disabled_reason, 'failures', failures)::text), now(), $20
+            from failed where status = 1 and disabled_at = now())
+        select failures, paused_until > now(), status = 1 and disabled_reason is not null from failed
         """;
 }

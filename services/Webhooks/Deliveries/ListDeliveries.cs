@@ -55,7 +55,8 @@ public static class ListDeliveries
 {
     const int DefaultPage = 20, MaxPage = 100;
 
-    public static void MapListDeliveries(this WebApplication app) => app.MapGet("/v1/webhooks/{id}/deliveries", HandleAsync);
+    public static void MapListDeliveries(this WebApplication app) =>
+        app.MapGet("/v1/webhooks/{id}/deliveries", HandleAsync).WithQuery("limit", "cursor", "status");
 
     static async Task<IResult> HandleAsync(string id, HttpContext http, NpgsqlDataSource database, CancellationToken token)
     {

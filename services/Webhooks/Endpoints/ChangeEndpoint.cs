@@ -11,6 +11,20 @@ namespace LlmGateway.Webhooks;
 /// </summary>
 public static class ChangeEndpoint
 {
+    const string Update = """
+        update endpoint set
+            url = coalesce($4::text, url),
+            enabled_events = case when $5 then $6::text[] else enabled_events end,
+            status = coalesce($7::smallint, status),
+            disabled_at = case $7::smallint when 0 then null when 1 then coalesce(disabled_at, now()) else disabled_at end,
+            disabled_reason = case $7::smallint when 0 then null else disabled_reason end,
+            failures = case $7::smallint when 0 then 0 else failures end,
+            failing_since = case $7::smallint when 0 then null else failing_since end,
+            paused_until = case $7::smallint when 0 then '-infinity' else paused_until end,
+            begins_anew = begins_anew or coalesce($7::smallint = 0, false)
+        where id = $1 and project = $2 and test = $3 and status <> 2
+        """;
+
     public static void MapChangeEndpoint(this WebApplication app) => app.MapPatch("/v1/webhooks/{id}", HandleAsync);
 
     static async Task<IResult> HandleAsync(
@@ -22,21 +36,17 @@ public static class ChangeEndpoint
             return EndpointView.NotFound;
         // Deliveries, of which there may be 30 days, are brought forward by who sends them (begins_anew), and not locked here: an attempt
         // locks its delivery before the endpoint.
-        await using var update = database.Sql("""
-            update endpoint set
-                url = coalesce($4::text, url),
-                enabled_events = case when $5 then $6::text[] else enabled_events end,
-                status = coalesce($7::smallint, status),
-                disabled_at = case $7::smallint when 0 then null when 1 then coalesce(disabled_at, now()) else disabled_at end,
-                disabled_reason = case $7::smallint when 0 then null else disabled_reason end,
-                failures = case $7::smallint when 0 then 0 else failures end,
-                failing_since = case $7::smallint when 0 then null else failing_since end,
-                paused_until = case $7::smallint when 0 then '-infinity' else paused_until end,
-                begins_anew = begins_anew or coalesce($7::smallint = 0, false)
-            where id = $1 and project = $2 and test = $3 and status <> 2
-            """,
-            endpoint, caller.Project, caller.Test, change.Url, change.HasEvents, change.Events, (short?)change.Status);
-        if (await update.ExecuteNonQueryAsync(token) == 0)
+        var changed = await database.ChangeAuditedAsync(
+            http, EndpointView.Thing(endpoint), connection => EndpointView.LockAsync(connection, caller, endpoint, token),
+            known => known.Audited(),
+            async connection =>
+            {
+                await using var update = connection.Sql(
+                    Update, endpoint, caller.Project, caller.Test, change.Url, change.HasEvents, change.Events, (short?)change.Status);
+                return await update.ExecuteNonQueryAsync(token);
+            },
+            token);
+        if (changed == 0)
             return EndpointView.NotFound;
         due.Raise();
         return Results.Json((await EndpointView.ReadAsync(database, caller, endpoint, CancellationToken.None)).Single(), Defaults.Json);

@@ -39,6 +39,10 @@ public static class CreateEndpoint
                 if (await InsertAsync(connection, caller, endpoint, request.Url, events, token) is { } problem)
                     return problem;
                 secret = await secrets.AddAsync(connection, endpoint, id: endpoint, token);
+                var made = await EndpointView.LockAsync(connection, caller, endpoint, token);
+                var thing = EndpointView.Thing(endpoint);
+                await connection.AuditAsync(
+                    http, new($"{thing.Kind}.created", thing.Subject, null, made!.Audited()) { OfSecret = true }, token);
             }
             await transaction.CommitAsync(CancellationToken.None);
         }

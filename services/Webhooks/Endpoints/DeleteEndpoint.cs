@@ -16,13 +16,21 @@ public static class DeleteEndpoint
         var caller = http.Backend();
         if (EndpointView.Parse(id) is not { } endpoint)
             return EndpointView.NotFound;
-        await using var delete = database.Sql("""
-            with gone as (
-                update endpoint set status = 2 where id = $1 and project = $2 and test = $3 returning id),
-            secrets as (delete from endpoint_secret where endpoint in (select id from gone))
-            select count(*) from gone
-            """, endpoint, caller.Project, caller.Test);
-        return await delete.ExecuteScalarAsync(token) is 1L
+        var deleted = await database.ChangeAuditedAsync(
+            http, EndpointView.Thing(endpoint), connection => EndpointView.LockAsync(connection, caller, endpoint, token),
+            known => known.Audited(),
+            async connection =>
+            {
+                await using var delete = connection.Sql("""
+                    with gone as (
+                        update endpoint set status = 2 where id = $1 and project = $2 and test = $3 returning id),
+                    secrets as (delete from endpoint_secret where endpoint in (select id from gone))
+                    select count(*)::integer from gone
+                    """, endpoint, caller.Project, caller.Test);
+                return (int)(await delete.ExecuteScalarAsync(token))!;
+            },
+            token);
+        return deleted == 1
             ? Results.Json(new { message = "The webhook endpoint was deleted." }, Defaults.Json)
             : EndpointView.NotFound;
     }

@@ -46,7 +46,11 @@ public sealed class EndpointRules(GuardedConnections connections)
             throw Invalid(path, "must name an event; without it all are told");
         for (var i = 0; i < events.Count; i++)
             if (!EventTypes.All.Contains(events[i]))
-                throw Invalid($"{path}[{i}]", $"must be one of {string.Join(", ", EventTypes.All)}");
+                throw Invalid(
+                    $"{path}[{i}]",
+                    EventTypes.NotToldYet.Contains(events[i])
+                        ? $"is '{events[i]}', which is not told yet. What is: {string.Join(", ", EventTypes.All)}"
+                        : $"must be one of {string.Join(", ", EventTypes.All)}");
         return [.. events.Distinct()];
     }
 

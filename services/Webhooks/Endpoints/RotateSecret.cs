@@ -39,17 +39,19 @@ public static class RotateSecret
         await using (var transaction = await connection.BeginTransactionAsync(token))
         {
             // Two calls at once must not both make the last secret.
-            await using (var held = connection.Sql(
-                "select id from endpoint where id = $1 and project = $2 and test = $3 and status <> 2 for no key update",
-                endpoint, caller.Project, caller.Test))
-                if (await held.ExecuteScalarAsync(token) is null)
-                    return EndpointView.NotFound;
+            if (await EndpointView.LockAsync(connection, caller, endpoint, token) is not { } before)
+                return EndpointView.NotFound;
             if (await secrets.MadeAsync(connection, endpoint, made, token) is { } known)
                 secret = known;
             else
             {
                 await EndOthersAsync(connection, endpoint, TimeSpan.FromSeconds(overlap), token);
                 secret = await secrets.AddAsync(connection, endpoint, made, token);
+                var after = await EndpointView.LockAsync(connection, caller, endpoint, token);
+                var thing = EndpointView.Thing(endpoint);
+                await connection.AuditAsync(
+                    http,
+                    new($"{thing.Kind}.secret_rotated", thing.Subject, before.Audited(), after!.Audited()) { OfSecret = true }, token);
             }
             await transaction.CommitAsync(CancellationToken.None);
         }
@@ -74,11 +76,22 @@ public static class RotateSecret
     static async Task<IResult> EndAsync(string id, HttpContext http, NpgsqlDataSource database, CancellationToken token)
     {
         var caller = http.Backend();
-        if (await EndpointView.FindAsync(database, caller, id, token) is null)
+        if (EndpointView.Parse(id) is not { } endpoint)
             return EndpointView.NotFound;
-        await using var end = database.Sql(
-            "update endpoint_secret set expires_at = now() where endpoint = $1 and expires_at > now()", EndpointView.Parse(id)!.Value);
-        await end.ExecuteNonQueryAsync(token);
-        return Results.Json(await EndpointView.FindAsync(database, caller, id, token), Defaults.Json);
+        await database.ChangeAuditedAsync(
+            http, EndpointView.Thing(endpoint, "rotation_ended"),
+            connection => EndpointView.LockAsync(connection, caller, endpoint, token), known => known.Audited(),
+            async connection =>
+            {
+                await using var end = connection.Sql("""
+                    update endpoint_secret set expires_at = now()
+                    where expires_at > now() and endpoint in (select id from endpoint where id = $1 and project = $2 and test = $3)
+                    """, endpoint, caller.Project, caller.Test);
+                return await end.ExecuteNonQueryAsync(token);
+            },
+            token);
+        return await EndpointView.FindAsync(database, caller, id, token) is { } view
+            ? Results.Json(view, Defaults.Json)
+            : EndpointView.NotFound;
     }
 }

@@ -1,3 +1,4 @@
+using System.Text.Json;
 using LlmGateway.Contracts;
 using LlmGateway.ServiceDefaults;
 using MassTransit;
@@ -39,8 +40,9 @@ public sealed class EventConsumer(NpgsqlDataSource database, DatabaseReady ready
                 on conflict (id) do nothing returning *)
             insert into delivery (event, endpoint, subject, sequence, next_at)
             select kept.id, e.id, subject, sequence, least(kept.created, now()) from kept join endpoint e using (project, test)
-            where e.status <> 2 and (enabled_events is null or type = any(enabled_events))
-            """, told.Id, told.Subject, told.Sequence, told.Project, told.Test, told.Type, told.Created, EventBody.Of(told));
+            where e.status <> 2 and (enabled_events is null or type = any(enabled_events)) and e.id is distinct from $9::uuid
+            """,
+            told.Id, told.Subject, told.Sequence, told.Project, told.Test, told.Type, told.Created, EventBody.Of(told), Disabled(told));
         try
         {
             await insert.ExecuteNonQueryAsync(token);
@@ -51,5 +53,14 @@ public sealed class EventConsumer(NpgsqlDataSource database, DatabaseReady ready
             throw new InvalidDataException($"{told.Subject:N} has another event with the number {told.Sequence}", e);
         }
         due.Raise();
+    }
+
+    /// <summary>The endpoint that an event says was disabled: it is told nothing of itself.</summary>
+    static Guid? Disabled(PublicEvent told)
+    {
+        if (told.Type != EventTypes.WebhookEndpointDisabled)
+            return null;
+        using var data = JsonDocument.Parse(told.Data);
+        return EndpointView.Parse(data.RootElement.GetProperty("endpointId").GetString()!);
     }
 }

@@ -20,6 +20,7 @@ public sealed class InternalAttackTests
         { "sessions", "POST", "/internal/credentials", "proxy" },
         { "sessions", "POST", "/internal/catalogue/import?source=x", "operator" },
         { "sessions", "POST", "/internal/reseal", "operator" },
+        { "sessions", "POST", "/internal/members", "operator" },
         { "sessions", "POST", "/v1/sessions", "proxy" },
         { "webhooks", "POST", "/v1/webhooks", "proxy" },
         { "webhooks", "POST", "/internal/deliveries/now", "operator" },

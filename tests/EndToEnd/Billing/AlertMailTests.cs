@@ -47,6 +47,23 @@ public sealed class AlertMailTests
     }
 
     [Fact]
+    public async Task An_endpoint_of_webhooks_that_is_gone_is_mailed_once()
+    {
+        await using var listener = await WebhookListener.StartAsync();
+        listener.AnswerWith(410);
+        var to = await TellAsync(Backend.Wires, "webhook_endpoint.disabled");
+        var json = $$"""{"url":"{{listener.Url}}","enabledEvents":["dispute.closed"]}""";
+        var endpoint = (await Backend.Wires.PostAsync("/v1/webhooks", json)).MustBe(201).Json.Text("id");
+
+        (await Backend.Wires.PostAsync($"/v1/webhooks/{endpoint}/test", "{}")).MustBe(202);
+
+        var mail = Assert.Single(await MailsAsync(to, 1));
+        Assert.Equal($"A webhook endpoint is disabled, and what happens waits for it: {endpoint}", mail.Text("subject"));
+        Assert.Contains("reason: gone", mail.Text("text"));
+        (await Backend.Wires.DeleteAsync($"/v1/webhooks/{endpoint}")).MustBe(200);
+    }
+
+    [Fact]
     public async Task What_the_server_refuses_is_given_up_and_what_it_does_not_take_now_waits()
     {
         foreach (var (name, status) in ((string, string)[])[("refused", "failed"), ("busy", "waiting")])

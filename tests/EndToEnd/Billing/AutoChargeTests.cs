@@ -33,6 +33,66 @@ public sealed class AutoChargeTests
             "billing", "select count(*) from payment where customer = $1 and status = $2", card.User.Customer, status);
     }
 
+    /// <summary>Its owner has removed that card, perhaps, and believes that nobody charges it.</summary>
+    [Fact]
+    public async Task What_Stripe_has_not_charged_with_one_card_is_not_charged_again_when_another_one_is_saved()
+    {
+        var card = await SavedCard.SaveAsync(await Backend.App.NewUserAsync("2"));
+        await card.TurnOnAsync("1", "10", "100");
+        await using (var orders = new StripeOrders(card.User.WalletId))
+        {
+            await orders.FailAsync("error-before", "POST /v1/payment_intents", count: 100);
+            await card.SpendAsync("1.5");
+            await Eventually.HoldsAsync(
+                async () => await Purchase.NumberAsync(
+                    "billing", "select count(*) from payment where customer = $1 and status = 'new'", card.User.Customer) == 1,
+                "the claim", SavedCard.Patience);
+            Assert.Equal(1, await Purchase.NumberAsync("billing", """
+                with another as (update card_holder set method = 'pm_another' where customer = $1 returning 1) select count(*) from another
+                """, card.Customer));
+        }
+
+        await card.MustBeLookedAtAsync();
+
+        Assert.Empty(await card.IntentsAsync());
+    }
+
+    /// <summary>Of such a charge Stripe tells nothing: there is no intent that could be told of.</summary>
+    [Fact]
+    public async Task What_Stripe_refuses_to_charge_is_told_waits_for_a_reason_and_pauses_and_is_mailed_after_the_last_attempt()
+    {
+        var card = await SavedCard.SaveAsync(await Backend.App.NewUserAsync("2"));
+        await card.TurnOnAsync("1", "10", "100");
+        await using var orders = new StripeOrders(card.User.WalletId);
+        await orders.FailAsync("refusal", "POST /v1/payment_intents");
+        await card.SpendAsync("1.5");
+        await card.MustBeDeclinedAsync();
+
+        var shown = await card.ShownAsync();
+        Assert.Equal(
+            ("active", "charge_refused", "balance_insufficient"),
+            (shown.Text("status"), shown.Text("reason"), shown.GetProperty("failure").Text("code")));
+        Assert.Equal(
+            "balance_insufficient", Data(Assert.Single(await AutoTopUpTests.ToldAsync(card.User, "topup.failed", 1))).Text("code"));
+        Assert.Empty(await card.IntentsAsync());
+
+        await orders.FailAsync("refusal", "POST /v1/payment_intents");
+        Assert.Equal(1, await Purchase.NumberAsync("billing", """
+            with last as (
+                update auto_top_up set failures = 3, not_before = null, due_at = now() where customer = $1 returning 1)
+            select count(*) from last
+            """, card.User.Customer));
+        var paused = await card.MustBecomeAsync("paused");
+
+        Assert.Equal("too_many_declines", paused.Text("reason"));
+        Assert.Equal(2, (await AutoTopUpTests.ToldAsync(card.User, "topup.failed", 2)).Length);
+        Assert.Equal("too_many_declines", Data(Assert.Single(await AutoTopUpTests.ToldAsync(card.User, "topup.paused", 1))).Text("reason"));
+        Assert.Equal(1, await Purchase.NumberAsync(
+            "billing", "select count(*) from mail where customer = $1 and subject like 'Your card was declined%'", card.User.Customer));
+
+        static JsonElement Data(string body) => JsonDocument.Parse(body).RootElement.GetProperty("data");
+    }
+
     [Fact]
     public async Task When_the_payment_that_waits_for_its_owner_is_cancelled_its_owner_is_told_that_it_pauses_and_not_asked_again()
     {

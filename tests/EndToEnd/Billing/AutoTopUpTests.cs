@@ -109,6 +109,36 @@ public sealed class AutoTopUpTests
         Assert.Equal(1050, Cents((await card.IntentsAsync())[0]));
     }
 
+    /// <summary>Once in a month, however often it is looked at. What was charged stays charged when it is turned off.</summary>
+    [Fact]
+    public async Task A_month_s_ceiling_that_is_reached_is_told_and_mailed_once_and_shown_until_the_month_ends()
+    {
+        var card = await SavedCard.SaveAsync(await Backend.App.NewUserAsync(credit: null));
+        await card.TurnOnAsync("15", "10", "20");
+        await Eventually.GetAsync(card.TopUpsAsync, all => all.Length > 0, "the top-up", SavedCard.Patience);
+        await card.SpendAsync("16");
+        await card.MustBeLookedAtAsync();
+
+        var told = JsonDocument.Parse(Assert.Single(await ToldAsync(card.User, "topup.paused", 1))).RootElement.GetProperty("data");
+        Assert.Equal(
+            ("monthly_ceiling", "20", "20"), (told.Text("reason"), told.Text("monthlyCeiling"), told.Text("chargedThisMonth")));
+        var shown = await card.ShownAsync();
+        Assert.Equal(("active", "monthly_ceiling"), (shown.Text("status"), shown.Text("reason")));
+        Assert.Equal(told.Text("nextTry"), shown.Text("nextTry"));
+        var next = shown.GetProperty("nextTry").GetDateTimeOffset();
+        Assert.Equal((1, TimeSpan.Zero, TimeSpan.Zero), (next.Day, next.TimeOfDay, next.Offset));
+        Assert.InRange(next - DateTimeOffset.UtcNow, TimeSpan.Zero, TimeSpan.FromDays(31));
+
+        await card.TurnOnAsync("16", "10", "20");
+        await card.MustBeLookedAtAsync();
+        Assert.Single(await ToldAsync(card.User, "topup.paused", 1));
+        Assert.Equal(1, await Purchase.NumberAsync(
+            "billing", "select count(*) from mail where customer = $1 and subject like 'Your monthly limit%'", card.User.Customer));
+        await card.TurnOffAsync();
+        shown = await card.ShownAsync();
+        Assert.Equal(("off", "20"), (shown.Text("status"), shown.Text("chargedThisMonth")));
+    }
+
     [Fact]
     public async Task A_decline_keeps_its_claim_and_is_told_and_another_card_is_charged_at_once()
     {
@@ -116,6 +146,8 @@ public sealed class AutoTopUpTests
         await card.TurnOnAsync("1", "10", "100");
         await card.SpendAsync("1.5");
         await card.MustBeDeclinedAsync();
+        var waits = await card.ShownAsync();
+        Assert.Equal(("active", "card_declined"), (waits.Text("status"), waits.Text("reason")));
         await Eventually.HoldsAsync(
             async () => (await card.IntentsAsync())[0].Text("status") == "canceled", "the end of the attempt", SavedCard.Patience);
         await card.MustBeLookedAtAsync();
@@ -128,6 +160,7 @@ public sealed class AutoTopUpTests
 
         await Eventually.GetAsync(card.TopUpsAsync, all => all.Length == 1, "the top-up", SavedCard.Patience);
         Assert.Equal(JsonValueKind.Null, (await card.ShownAsync()).GetProperty("nextTry").ValueKind);
+        Assert.Null((await card.ShownAsync()).Text("reason"));
         Assert.Equal("10", (await card.ShownAsync()).Text("chargedThisMonth"));
         Assert.Equal(2, (await card.IntentsAsync()).Length);
     }
@@ -147,6 +180,8 @@ public sealed class AutoTopUpTests
         Assert.Equal(told.Text("clientSecret"), paused.GetProperty("confirm").Text("clientSecret"));
         var intent = Assert.Single(await card.IntentsAsync());
         Assert.Equal(intent.Text("client_secret"), told.Text("clientSecret"));
+        Assert.Equal(told.Text("clientSecret"), await SecretAsync("payments:read", "payments:write"));
+        Assert.Null(await SecretAsync("payments:read"));
         var confirmed = (await Purchase.StripeAsync(
             "POST", $"/v1/payment_intents/{intent.Text("id")}/confirm",
             $"payment_method={told.Text("paymentMethod")}&return_url=https%3A%2F%2Fexample.com")).MustBe(200).Json;
@@ -158,6 +193,15 @@ public sealed class AutoTopUpTests
         Assert.Single(await card.TopUpsAsync());
         Assert.Single(await ToldAsync(card.User, "topup.authentication_required", 1));
         Assert.All(await card.IntentsAsync(), one => Assert.Equal("automatic", Requested(one)));
+
+        // As a key that may do that sees it.
+        async Task<string?> SecretAsync(params string[] permissions)
+        {
+            var made = (await Backend.App.PostAsync(
+                "/v1/secret-keys", JsonSerializer.Serialize(new { name = "looks", permissions }))).MustBe(201).Json.Text("key");
+            var shown = (await new Backend(made).GetAsync($"/v1/wallets/{card.User.WalletId}/auto-top-up")).MustBe(200).Json;
+            return shown.GetProperty("confirm").Text("clientSecret");
+        }
     }
 
     /// <summary>Row 7.10: a card that was authenticated when it was saved is charged without its owner, again and again.</summary>

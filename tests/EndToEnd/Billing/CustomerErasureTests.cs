@@ -129,7 +129,7 @@ public sealed class CustomerErasureTests
     }
 
     /// <summary>A card at Stripe with its holder's name and addresses.</summary>
-    static async Task<string> CardOfAsync(string mark) => (await Purchase.StripeAsync(
+    internal static async Task<string> CardOfAsync(string mark) => (await Purchase.StripeAsync(
         "POST", "/v1/payment_methods",
         "type=card&card[number]=4242424242424242&card[exp_month]=12&card[exp_year]=2040&card[cvc]=123"
             + $"&billing_details[name]={mark}&billing_details[email]={mark}%40example.com&billing_details[address][line1]={mark}"))
@@ -151,7 +151,7 @@ public sealed class CustomerErasureTests
         """, user.Customer);
 
     /// <summary>Events of Stripe's in which a text stands.</summary>
-    static Task<long> MentionsAsync(string text) => Purchase.NumberAsync(
+    internal static Task<long> MentionsAsync(string text) => Purchase.NumberAsync(
         "billing", "select count(*) from stripe_event where convert_from(body, 'UTF8') like '%' || $1 || '%'", text);
 
     static Task<long> WaitingAsync(SavedCard card) => Purchase.NumberAsync("billing", """

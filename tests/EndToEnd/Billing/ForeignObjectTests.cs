@@ -12,8 +12,7 @@ public sealed class ForeignObjectTests
     public async Task What_another_deployment_has_at_the_same_account_is_left_alone()
     {
         const string card = "confirm=true&payment_method=pm_card_bypassPending&return_url=https%3A%2F%2Fexample.com";
-        // The platform's money at the sandbox is everybody's, and disputes of others take it.
-        await MakeAsync("payment_intents", $"amount=99999999&currency=usd&{card}");
+        await Payee.FundAsync();
         var intent = await MakeAsync(
             "payment_intents",
             $"amount=1050&currency=usd&{card}&metadata[llmgateway_payment]=pay_{Guid.NewGuid():N}"

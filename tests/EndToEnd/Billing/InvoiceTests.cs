@@ -225,6 +225,50 @@ public sealed class InvoiceTests
             .MustBe(200).Json.Items("invoices").Count();
     }
 
+    /// <summary>The seller's calendar is a day before or behind that of UTC, whatever the time is.</summary>
+    [Fact]
+    public async Task Dates_are_the_documents_own_and_the_list_comes_as_a_file_too()
+    {
+        var zone = DateTimeOffset.UtcNow.Hour < 11 ? "Pacific/Pago_Pago" : "Pacific/Kiritimati";
+        (await Backend.Wires.PutAsync("/v1/invoices/seller", $$"""{"name":"Far Ltd","address":"Beach 1","timeZone":"{{zone}}"}"""))
+            .MustBe(200);
+        var purchase = await Purchase.BeginAsync(await Backend.Wires.NewUserAsync(credit: null), "10");
+        (await purchase.PayAsync()).MustBe(200);
+        var invoice = Assert.Single(await DocumentsAsync(purchase.User, 1));
+        var date = DateOnly.Parse(invoice.Text("date"), System.Globalization.CultureInfo.InvariantCulture);
+        Assert.NotEqual(DateOnly.FromDateTime(invoice.GetProperty("issuedAt").GetDateTimeOffset().UtcDateTime), date);
+
+        Assert.Equal(1, await CountAsync($"from={date:yyyy-MM-dd}&to={date.AddDays(1):yyyy-MM-dd}"));
+        Assert.Equal(0, await CountAsync($"from={date.AddDays(1):yyyy-MM-dd}"));
+        Assert.Equal(0, await CountAsync($"to={date:yyyy-MM-dd}"));
+
+        var file = await Gateway.SendAsync("GET", "/v1/invoices", purchase.User.Token, headers: [("Accept", "text/csv")]);
+        Assert.StartsWith("attachment; filename=invoices.csv", file.MustBe(200)["Content-Disposition"]);
+        var line = Assert.Single(file.Text.Split('\n', StringSplitOptions.RemoveEmptyEntries)[1..]);
+        Assert.StartsWith($"{invoice.Text("id")},{invoice.Text("number")},invoice,top_up,{date:yyyy-MM-dd},", line);
+        Assert.EndsWith($",USD,{invoice.Text("tax")},{invoice.Text("total")}", line);
+
+        async Task<int> CountAsync(string filter) => (await Gateway.SendAsync("GET", $"/v1/invoices?{filter}", purchase.User.Token))
+            .MustBe(200).Json.Items("invoices").Count();
+    }
+
+    [Fact]
+    public async Task A_second_seller_of_an_organization_is_warned_that_both_share_their_numbers()
+    {
+        const string First = """{"name":"Keys Ltd","address":"Street 1"}""";
+        (await Backend.KeysOnly.PutAsync("/v1/invoices/seller", First)).MustBe(200);
+
+        var second = (await Backend.Queries.PutAsync("/v1/invoices/seller", """{"name":"Queries Ltd","address":"Street 2"}"""))
+            .MustBe(200).Json;
+
+        Assert.Equal("Queries Ltd", second.Text("name"));
+        Assert.Contains("one series", second.Text("warning"));
+        Assert.Contains("one series", (await Backend.KeysOnly.GetAsync("/v1/invoices/seller")).MustBe(200).Json.Text("warning"));
+        // The only project of its organization.
+        var alone = (await Backend.Other.PutAsync("/v1/invoices/seller", First)).MustBe(200).Json;
+        Assert.False(alone.TryGetProperty("warning", out _));
+    }
+
     internal static async Task SayAsync(Backend backend) => (await backend.PutAsync("/v1/invoices/seller", Seller)).MustBe(200);
 
     static async Task<JsonElement> ListAsync(User user) => (await Gateway.SendAsync("GET", "/v1/invoices", user.Token)).MustBe(200).Json;

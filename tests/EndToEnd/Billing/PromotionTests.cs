@@ -28,11 +28,14 @@ public sealed class PromotionTests
         var code = await CreateAsync("\"maxRedemptions\":10,\"lotDays\":30");
         var user = await Backend.App.NewUserAsync(credit: null);
 
-        var first = (await RedeemAsync(user, code.ToLowerInvariant())).MustBe(200).Json;
+        var first = (await RedeemAsync(user, $" {code.ToLowerInvariant()} ")).MustBe(200).Json;
         var again = (await RedeemAsync(user, code)).MustBe(200).Json;
 
         Assert.Equal((code, "2.5", "USD"), (first.Text("code"), first.Text("amount"), first.Text("currency")));
-        Assert.Equal(first.ToString(), again.ToString());
+        Assert.Equal((false, true), (IsRepeated(first), IsRepeated(again)));
+        Assert.Equal(
+            first.ToString().Replace("\"alreadyRedeemed\":false", "\"alreadyRedeemed\":true", StringComparison.Ordinal),
+            again.ToString());
         Assert.Equal(2_500_000_000, await user.BalanceAsync());
         var lot = Assert.Single((await Backend.App.GetAsync($"/v1/wallets/{user.WalletId}")).MustBe(200).Json.Items("lots"));
         Assert.Equal(("promotion", "2.5", false), (lot.Text("kind"), lot.Text("remaining"), lot.GetProperty("refundable").GetBoolean()));
@@ -40,6 +43,38 @@ public sealed class PromotionTests
         var days = DateTimeOffset.Parse(lot.Text("expiresAt"), CultureInfo.InvariantCulture) - DateTimeOffset.UtcNow;
         Assert.InRange(days.TotalDays, 29.9, 30.1);
         Assert.Equal(1, await RedeemedAsync(code));
+
+        static bool IsRepeated(System.Text.Json.JsonElement answer) => answer.GetProperty("alreadyRedeemed").GetBoolean();
+    }
+
+    [Fact]
+    public async Task A_promotion_that_is_ended_gives_nobody_anything_more_and_what_it_gave_stays()
+    {
+        var (code, had, late) = (NewCode(), await Backend.App.NewUserAsync(credit: null), await Backend.App.NewUserAsync(credit: null));
+        var made = (await Backend.App.PostAsync(
+            "/v1/promotions", $$"""{"code":"{{code}}","amount":"2.5","maxRedemptions":10}""")).MustBe(201).Json;
+        var path = $"/v1/promotions/{made.Text("id")}";
+        Assert.Equal(made.ToString(), (await Backend.App.GetAsync(path)).MustBe(200).Json.ToString());
+        (await RedeemAsync(had, code)).MustBe(200);
+        foreach (var stranger in (Backend[])[Backend.Other, Backend.AppTest])
+        {
+            (await stranger.GetAsync(path)).MustBe(404);
+            (await stranger.DeleteAsync(path)).MustBe(404);
+        }
+
+        (await Backend.App.DeleteAsync(path)).MustBe(204);
+        var ended = (await Backend.App.GetAsync(path)).MustBe(200).Json;
+        (await Backend.App.DeleteAsync(path)).MustBe(204);
+
+        Assert.Equal("promotion_expired", (await RedeemAsync(late, code)).MustBe(409).Code);
+        Assert.Equal("2.5", (await RedeemAsync(had, code)).MustBe(200).Json.Text("amount"));
+        Assert.Equal((2_500_000_000, 0), (await had.BalanceAsync(), await late.BalanceAsync()));
+        Assert.Equal(1, ended.GetProperty("redeemed").GetInt32());
+        Assert.Equal(System.Text.Json.JsonValueKind.Null, made.GetProperty("endedAt").ValueKind);
+        Assert.Equal(ended.Text("endedAt"), (await Backend.App.GetAsync(path)).MustBe(200).Json.Text("endedAt"));
+        Assert.Equal("promotion_exists", (await Backend.App.PostAsync(
+            "/v1/promotions", $$"""{"code":"{{code}}","amount":"1","maxRedemptions":1}""")).MustBe(409).Code);
+        (await Backend.App.DeleteAsync("/v1/promotions/promo_nothing")).MustBe(404);
     }
 
     [Fact]

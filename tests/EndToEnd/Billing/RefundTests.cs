@@ -23,6 +23,28 @@ public sealed class RefundTests
     }
 
     [Fact]
+    public async Task A_statement_says_in_words_what_each_line_is_and_names_the_payment_or_the_refund()
+    {
+        var purchase = await Purchase.PaidAsync(method: Purchase.RefundFails);
+        await purchase.MustHaveAsync("8.333333333");
+        var refund = (await purchase.RefundAsync("\"amount\":\"10.5\"")).MustBe(201).Json.Text("id");
+        var path = $"/v1/wallets/{purchase.User.WalletId}/ledger";
+
+        var lines = await Eventually.GetAsync(
+            async () => (await Backend.App.GetAsync(path)).MustBe(200).Json.Items("entries").ToArray(), found => found.Length == 3,
+            "what came back");
+
+        Assert.Equal(
+            [("reversal", "Refund that has failed"), ("refund", "Refund"), ("topup", "Top-up")],
+            lines.Select(line => (line.Text("type"), line.Text("description"))));
+        Assert.Equal((refund, purchase.Id), (lines[1].Text("reference"), lines[2].Text("reference")));
+        Assert.NotEmpty(lines[0].Text("reference"));
+        var table = (await Backend.App.GetAsync($"{path}?format=csv")).MustBe(200).Text.Split('\n');
+        Assert.EndsWith($",Refund,{refund},,", table[2]);
+        Assert.EndsWith($",Top-up,{purchase.Id},,", table[3]);
+    }
+
+    [Fact]
     public async Task More_than_is_left_is_refused_with_both_numbers_and_owed_when_it_is_forced()
     {
         var purchase = await Purchase.PaidAsync();
@@ -157,6 +179,20 @@ public sealed class RefundTests
         Task MustBeAsync(string status) => Eventually.HoldsAsync(
             async () => (await Backend.App.GetAsync($"/v1/wallets/{purchase.User.WalletId}")).MustBe(200).Json.Text("status") == status,
             $"a wallet that is {status}");
+    }
+
+    [Fact]
+    public async Task A_list_of_a_wallet_that_is_misspelt_or_somebody_else_s_is_not_there_and_one_of_an_own_wallet_may_be_empty()
+    {
+        var user = await Backend.App.NewUserAsync(credit: null);
+        foreach (var (list, members) in ((string, string)[])[("top-ups", "topUps"), ("refunds", "refunds")])
+        {
+            Assert.Empty((await Backend.App.GetAsync($"/v1/wallets/{user.WalletId}/{list}")).MustBe(200).Json.Items(members));
+            foreach (var stranger in (Backend[])[Backend.Other, Backend.AppTest])
+                (await stranger.GetAsync($"/v1/wallets/{user.WalletId}/{list}")).MustBe(404);
+            foreach (var wrong in (string[])["wal_nothing", $"wal_{Guid.NewGuid():N}"])
+                (await Backend.App.GetAsync($"/v1/wallets/{wrong}/{list}")).MustBe(404);
+        }
     }
 
     /// <summary>What Stripe says of its account is the operator's alone.</summary>

@@ -29,6 +29,42 @@ public sealed class TopUpTests
     }
 
     [Fact]
+    public async Task A_backend_has_all_payments_of_its_project_as_pages_and_as_a_file()
+    {
+        var begun = DateTimeOffset.UtcNow.AddSeconds(-1);
+        var (first, second) = (await Purchase.PaidAsync(), await Purchase.PaidAsync("20"));
+        (await first.RefundAsync("\"amount\":\"3.15\"")).MustBe(201);
+        var since = Uri.EscapeDataString(begun.ToString("o"));
+
+        // Other tests pay into other wallets of the project meanwhile.
+        var (mine, cursor) = (new List<JsonElement>(), "");
+        do
+        {
+            var page = (await Backend.App.GetAsync($"/v1/top-ups?from={since}&limit=1&cursor={cursor}")).MustBe(200).Json;
+            mine.AddRange(page.Items("topUps").Where(one => one.Text("id") == first.Id || one.Text("id") == second.Id));
+            cursor = page.Text("nextCursor");
+        }
+        while (cursor is not null);
+
+        Assert.Equal([second.Id, first.Id], mine.Select(one => one.Text("id")));
+        Assert.Equal(
+            (first.User.CustomerId, first.User.WalletId, "10.5", "8.333333333", "1.666666667", "0.5", "succeeded", "3.15", first.Intent),
+            (mine[1].Text("customerId"), mine[1].Text("walletId"), mine[1].Text("totalAmount"), mine[1].Text("netCredited"),
+                mine[1].Text("margin"), mine[1].Text("fee"), mine[1].Text("status"), mine[1].Text("refunded"),
+                mine[1].Text("paymentIntent")));
+        var file = await Gateway.SendAsync(
+            "GET", $"/v1/top-ups?from={since}", Backend.App.Key, headers: [("Accept", "text/csv")]);
+        Assert.StartsWith("attachment; filename=top-ups.csv", file.MustBe(200)["Content-Disposition"]);
+        Assert.Contains($"\n{second.Id},{second.User.CustomerId},{second.User.WalletId},20,21,", file.Text);
+        var to = Uri.EscapeDataString(begun.AddSeconds(-1).ToString("o"));
+        Assert.DoesNotContain(first.Id, (await Backend.App.GetAsync($"/v1/top-ups?to={to}&limit=100")).MustBe(200).Text);
+        Assert.DoesNotContain(first.Id, (await Backend.Other.GetAsync("/v1/top-ups?limit=100")).MustBe(200).Text);
+        Assert.Equal(401, (await Gateway.SendAsync("GET", "/v1/top-ups", first.User.Token)).Status);
+        (await Backend.App.GetAsync("/v1/top-ups?cursor=1")).MustBeProblem(400, "invalid_value", "cursor");
+        (await Backend.App.GetAsync("/v1/top-ups?from=01.12.2026")).MustBeProblem(400, "invalid_value", "from");
+    }
+
+    [Fact]
     public async Task An_event_that_is_there_before_our_row_knows_its_intent_is_credited()
     {
         var user = await Backend.App.NewUserAsync(credit: null);

@@ -23,6 +23,9 @@ sealed class OwnLedger : IAsyncDisposable
 
     public static readonly Guid Organization = Ids.New(), Project = Ids.New();
 
+    /// <summary>Who calls its routes: a backend of the project.</summary>
+    static readonly Principal Caller = new(CredentialKind.SecretKey, Ids.New(), false, Organization, Project, null, null);
+
     readonly WebApplication _app;
 
     OwnLedger(WebApplication app) => (_app, Http) = (app, new() { BaseAddress = new(app.Urls.First()) });
@@ -50,7 +53,7 @@ sealed class OwnLedger : IAsyncDisposable
     public Erasures NewErasures(TimeProvider time) =>
         new(Database, Ready, time, _app.Services.GetRequiredService<ILogger<Erasures>>());
 
-    /// <summary>A caller of its routes, which ask nobody for a signature here.</summary>
+    /// <summary>A caller of its routes, which ask nobody for a signature here and believe that a backend of the project calls.</summary>
     public HttpClient Http { get; }
 
     public required Guid Wallet { get; init; }
@@ -125,10 +128,17 @@ sealed class OwnLedger : IAsyncDisposable
         builder.Services.AddSingleton<Rollups>();
         builder.Services.AddSingleton<Seals>();
         builder.Services.AddSingleton(new AnswerBudget(AnswerBytes));
+        builder.Services.AddSingleton(new ExportSlots());
         var app = builder.Build();
+        app.Use((http, next) =>
+        {
+            http.Features.Set(new ServiceCall(ServiceCall.Proxy, ServiceCall.Wallet, Caller));
+            return next(http);
+        });
         app.MapVerify();
         app.MapSummaries();
         app.MapReratings();
+        app.MapListRequests();
         app.MapStaleSettlements();
         app.MapCounterOpenings();
         app.MapEraseCustomer();

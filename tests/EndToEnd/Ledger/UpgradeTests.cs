@@ -60,7 +60,7 @@ public sealed class UpgradeTests
 
         await using var ledger = await OwnLedger.StartAsync(address);
 
-        Assert.Equal([$"{customer}"], await ledger.RowsAsync("select customer from correction"));
+        Assert.Equal([$"{customer} {customer}"], await ledger.RowsAsync("select customer, project from correction"));
         await Assert.ThrowsAsync<Npgsql.PostgresException>(() => ledger.RunAsync("update correction set customer = null"));
     }
 }

@@ -77,12 +77,16 @@ public sealed class LedgerTests
 
         Assert.StartsWith("text/csv", reply["Content-Type"]);
         var lines = reply.Text.Split('\n', StringSplitOptions.RemoveEmptyEntries);
-        Assert.Equal("id,type,amount,balanceAfter,createdAt,description", lines[0]);
+        Assert.StartsWith($"attachment; filename=ledger-{user.WalletId}.csv", reply["Content-Disposition"]);
+        Assert.Equal("id,type,amount,balanceAfter,createdAt,description,reference,owed,owedPaid", lines[0]);
         var line = Assert.Single(lines[1..]);
         Assert.Contains(",grant,0.000000001,0.000000001,", line);
         Assert.EndsWith("""
-            ,"'=HYPERLINK(""x"")"
+            ,"'=HYPERLINK(""x"")",,,
             """, line);
+        var asked = await Gateway.SendAsync(
+            "GET", $"/v1/wallets/{user.WalletId}/ledger", Backend.App.Key, headers: [("Accept", "text/csv")]);
+        Assert.Equal(reply.Text, asked.MustBe(200).Text);
     }
 
     /// <summary>To the nano-dollar and the millisecond, whatever the amounts are.</summary>
@@ -109,7 +113,10 @@ public sealed class LedgerTests
                 (entry.Text("id"), entry.Text("type"), entry.Text("amount"), entry.Text("balanceAfter")),
                 (fields[0], fields[1], fields[2], fields[3]));
             Assert.Equal(entry.GetProperty("createdAt").GetDateTimeOffset(), DateTimeOffset.Parse(fields[4], CultureInfo.InvariantCulture));
-            Assert.Equal(entry.Text("description") ?? "", fields[5].Trim('"').Replace("\"\"", "\"", StringComparison.Ordinal));
+            Assert.Null(entry.Text("reference"));
+            Assert.EndsWith(",,,", fields[5]); // it stands for nothing outside, and nothing is owed
+            Assert.Equal(
+                entry.Text("description") ?? "", fields[5][..^3].Trim('"').Replace("\"\"", "\"", StringComparison.Ordinal));
         }
     }
 
@@ -120,6 +127,8 @@ public sealed class LedgerTests
     [InlineData("cursor=x", "cursor")]
     [InlineData("from=yesterday", "from")]
     [InlineData("to=2020-13-01", "to")]
+    [InlineData("from=01.12.2026", "from")]
+    [InlineData("form=csv", "form")]
     [InlineData("format=pdf", "format")]
     public async Task A_bad_query_is_refused_by_name(string query, string param)
     {

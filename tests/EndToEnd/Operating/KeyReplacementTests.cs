@@ -54,7 +54,7 @@ public sealed class KeyReplacementTests : IAsyncLifetime
         await ExecuteAsync("delete from key_check"); // as a version has left it that had no such table
         await MustRefuseAllButAsync(Old);
 
-        await using (var sessions = await StartAsync((New, Old), (New, Old), seed: true))
+        await using (var sessions = await StartAsync((New, Old), (New, Old), seed: false))
         {
             await MustKnowAsync(sessions);
             await MustRefuseAllButAsync(Old); // some of it is still under the old keys
@@ -64,8 +64,13 @@ public sealed class KeyReplacementTests : IAsyncLifetime
         }
 
         await MustRefuseAllButAsync(New);
-        await using (var sessions = await StartAsync((New, null), (New, null), seed: false))
+        // The file says what it said: what was set since stays.
+        await ExecuteAsync("update provider set timeout_seconds = 7");
+        await using (var sessions = await StartAsync((New, null), (New, null), seed: true))
             await MustKnowAsync(sessions);
+        await using var database = NpgsqlDataSource.Create(Connection);
+        await using var set = database.CreateCommand("select timeout_seconds from provider");
+        Assert.Equal(7, (int)(await set.ExecuteScalarAsync(Token))!);
     }
 
     /// <summary>Both keys, and both secrets, found by what a proxy asks.</summary>
@@ -88,8 +93,9 @@ public sealed class KeyReplacementTests : IAsyncLifetime
         {
             await using var sessions = Run((master, null), (pepper, null), seed: false);
             var said = await sessions.EndAsync();
-            Assert.Single(said.Split('\n'), line => line.Contains($"{setting} is not this database's", StringComparison.Ordinal));
-            Assert.DoesNotContain("   at ", said);
+            var line = Assert.Single(
+                said.Split('\n'), line => line.Contains($"{setting} is not this database's", StringComparison.Ordinal));
+            Assert.DoesNotContain("   at ", line);
         }
     }
 

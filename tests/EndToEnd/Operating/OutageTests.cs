@@ -74,6 +74,39 @@ public sealed partial class OutageTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Without_Redis_a_revoked_secret_key_and_another_price_take_five_seconds_at_most()
+    {
+        var (user, backend) = (await Backend.Managed.NewUserAsync(), Backend.Managed);
+        var made = (await backend.PostAsync("/v1/secret-keys", """{"name":"to be revoked"}""")).MustBe(201).Json;
+        var (model, key) = ($"model-{Guid.NewGuid():N}", made.Text("key"));
+        string Priced(string perRequest) => $$$"""
+            {"provider":"sandbox","upstreamModel":"sandbox-small","contextTokens":100,"maxOutputTokens":16,
+             "prices":{"perRequest":"{{{perRequest}}}","input":"0","output":"0"}}
+            """;
+        (await backend.PutAsync($"/v1/models/{model}", Priced("0.001"))).MustBe(200);
+        foreach (var proxy in Proxies)
+        {
+            await Eventually.GetAsync(
+                () => user.ChatAsync(model, Price.Question, at: proxy), reply => reply["X-LLMGateway-Cost"] == "0.001", "the first price");
+            (await Gateway.SendAsync("GET", "/v1/customers?limit=1", key, at: proxy)).MustBe(200);
+        }
+
+        await using var outage = await Outage.StopAsync("redis");
+        (await backend.DeleteAsync($"/v1/secret-keys/{made.Text("id")}")).MustBe(204);
+        (await backend.PutAsync($"/v1/models/{model}", Priced("0.002"))).MustBe(200);
+
+        foreach (var proxy in Proxies)
+        {
+            (await Eventually.GetAsync(
+                () => Gateway.SendAsync("GET", "/v1/customers?limit=1", key, at: proxy), reply => reply.Status != 200, "the refusal",
+                TimeSpan.FromSeconds(5))).MustBeProblem(401, "revoked");
+            await Eventually.GetAsync(
+                () => user.ChatAsync(model, Price.Question, at: proxy), reply => reply["X-LLMGateway-Cost"] == "0.002", "the second price",
+                TimeSpan.FromSeconds(5));
+        }
+    }
+
+    [Fact]
     public async Task Without_Redis_a_revoked_session_s_stream_still_ends_and_is_charged_for_what_was_delivered()
     {
         var user = await Backend.App.NewUserAsync();

@@ -19,6 +19,7 @@ public sealed class ConnectPackageTests
         var link = await RunAsync("onboard", new { refreshUrl = "https://example.com/again", returnUrl = "https://example.com/done" });
         var account = link.Text("accountId");
         await StripeWorld.VisitAsync(link.Text("url"), [("step", "save"), .. await FormAsync(account)]);
+        await Payee.FundAsync();
         var purchase = await _payee.EarnAsync();
         MustBe(await RunAsync("connectStatus"), account, isReady: true, margin: "2");
 

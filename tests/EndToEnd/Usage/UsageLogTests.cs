@@ -216,7 +216,7 @@ public sealed class UsageLogTests : OnOwnLedger
     }
 
     async Task<List<LedgerLine>> StatementAsync() =>
-        (await Statement.ReadAsync(_ledger.Database, _ledger.Wallet, 50, null, null, null, Token)).ConvertAll(line => line.Line);
+        (await Statement.ReadAsync(_ledger.Database, _ledger.Wallet, 50, null, null, null, Token)).Lines;
 
     Task<List<string>> BalanceAsync() => _ledger.RowsAsync("select posted from account where id = $1", _ledger.Wallet);
 

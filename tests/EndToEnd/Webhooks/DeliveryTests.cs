@@ -282,6 +282,39 @@ public sealed class DeliveryTests : OnOwnWebhooks
         Assert.Equal("pending", (await TriedAsync(endpoint, 1)).Text("status"));
     }
 
+    [Fact]
+    public async Task An_endpoint_that_is_disabled_is_told_once_to_the_others_of_its_project()
+    {
+        var (endpoint, _) = await _webhooks.AddEndpointAsync(_listener.Url + "/gone?token=secret");
+        _listener.AnswerWith(410);
+        await _webhooks.TellAsync(20);
+        await _webhooks.AddWorkerAsync();
+        await Eventually.HoldsAsync(
+            async () => (await _webhooks.GetAsync($"/v1/webhooks/{endpoint}")).MustBe(200).Json.Text("status") == "disabled",
+            "the disabling");
+
+        // What the relay would publish; its consumer is called by hand.
+        var told = JsonSerializer.Deserialize<PublicEvent>(
+            Assert.Single(await _webhooks.RowsAsync("select body from outbox_message where subject is not null")), Defaults.Json)!;
+        _listener.AnswerWith(200);
+        await _webhooks.AddEndpointAsync(_listener.Url + "/other");
+        await _webhooks.KeepAsync(told);
+        await _webhooks.KeepAsync(told);
+
+        var arrived = (await Eventually.GetAsync(
+            () => Task.FromResult(_listener.All.Where(one => one.Path == "/hook/other").ToList()), all => all.Count > 0, "the event"))
+            .Single();
+        Assert.Equal(("webhook_endpoint.disabled", 1L), (arrived.Type, arrived.Sequence));
+        var data = arrived.Event.GetProperty("data");
+        Assert.Equal(
+            (endpoint, "gone", new Uri(_listener.Url).Authority), (data.Text("endpointId"), data.Text("reason"), data.Text("host")));
+        Assert.DoesNotContain("secret", told.Data, StringComparison.Ordinal);
+        Assert.Equal(
+            ["0"],
+            await _webhooks.RowsAsync(
+                "select count(*) from delivery where endpoint = $1 and event = $2", EndpointView.Parse(endpoint)!.Value, told.Id));
+    }
+
     /// <summary>Another version may have serialised it otherwise; receivers verify bytes.</summary>
     [Fact]
     public async Task What_is_sent_is_what_was_kept_whoever_has_serialised_it()

@@ -112,6 +112,10 @@ sealed class OwnWebhooks : IAsyncDisposable
         return subject;
     }
 
+    /// <summary>An event as it comes from the queue.</summary>
+    public Task KeepAsync(PublicEvent told) =>
+        new EventConsumer(Database, Get<DatabaseReady>(), Get<WakeSignal>()).KeepAsync(told, Token);
+
     public Task<Reply> GetAsync(string path) => SendAsync(HttpMethod.Get, path, null);
 
     public Task<Reply> PostAsync(string path, string json = "{}") => SendAsync(HttpMethod.Post, path, json);

@@ -52,6 +52,7 @@ public sealed class WebhookTests : IAsyncLifetime
         Assert.Equal(made.Text, again.Text);
         Assert.Equal("true", again["Idempotent-Replayed"]);
         Assert.Matches("^whsec_[A-Za-z0-9+/]{43}=$", made.Json.Text("secret"));
+        Assert.Contains($"\"{made.Json.Text("secret")}\"", made.Text); // as whoever copies it from a terminal has it
         Assert.StartsWith("we_", made.Json.Text("id"));
         Assert.Equal((Anything, "active"), (made.Json.Text("url"), made.Json.Text("status")));
         var shown = (await Backend.App.GetAsync(path, Stack.Proxy2)).MustBe(200);
@@ -72,6 +73,26 @@ public sealed class WebhookTests : IAsyncLifetime
         Assert.Equal(rotated.Text, (await Backend.App.PostAsync($"{path}/rotate-secret", "{}", key + "r")).MustBe(200).Text);
         Assert.NotEqual(made.Json.Text("secret"), rotated.Json.Text("secret"));
         Assert.Equal(2, (await Backend.App.GetAsync(path)).MustBe(200).Json.GetProperty("secrets").GetArrayLength());
+    }
+
+    [Fact]
+    public async Task A_customer_that_is_new_and_the_beginning_and_end_of_its_keys_are_told()
+    {
+        await RegisterAsync("""["customer.created","key.created","key.revoked"]""");
+        var user = await Backend.App.NewUserAsync(credit: null);
+        var key = await Backend.App.NewKeyAsync(user.CustomerId);
+        (await Backend.App.DeleteAsync($"/v1/customers/{user.CustomerId}/keys/{key.Id}")).MustBe(204);
+        (await Backend.App.DeleteAsync($"/v1/customers/{user.CustomerId}/keys/{key.Id}")).MustBe(204);
+
+        var told = await Eventually.GetAsync(
+            () => Task.FromResult(_listener.All.Where(one => one.Customer == user.CustomerId).ToList()),
+            told => told.Count >= 3, "the arrival of three events");
+
+        Assert.Equal(
+            [("customer.created", 1L), ("key.created", 1L), ("key.revoked", 2L)],
+            told.Select(one => (one.Type, one.Sequence)).Order());
+        Assert.All(told.Where(one => one.Type != "customer.created"), one => Assert.Equal(
+            key.Id, one.Event.GetProperty("data").Text("keyId")));
     }
 
     [Fact]
@@ -185,6 +206,8 @@ public sealed class WebhookTests : IAsyncLifetime
     [InlineData("POST", "", """{"url":"http://127.0.0.1/","enabledEvents":[]}""", "invalid_value", "enabledEvents")]
     [InlineData(
         "POST", "", """{"url":"http://127.0.0.1/","enabledEvents":["key.created","wallet.x"]}""", "invalid_value", "enabledEvents[1]")]
+    [InlineData("PATCH", "/ID", """{"enabledEvents":["margin.accrued"]}""", "invalid_value", "enabledEvents[0]")]
+    [InlineData("GET", "/ID/deliveries?state=failed", null, "invalid_value", "state")]
     [InlineData("PATCH", "/ID", """{"enabledEvents":["Wallet.Credited"]}""", "invalid_value", "enabledEvents[0]")]
     [InlineData("PATCH", "/ID", """{"enabledEvents":"wallet.credited"}""", "invalid_value", "enabledEvents")]
     [InlineData("PATCH", "/ID", """{"status":"deleted"}""", "invalid_value", "status")]

@@ -77,9 +77,10 @@ sealed class Audience : IAsyncDisposable
         await _listener.DisposeAsync();
     }
 
+    /// <summary>Of the ledger's series. A customer's payments and keys have series of their own.</summary>
     List<long> Numbers(User customer) =>
     [
-        .. _listener.All.Where(one => one.Path == "/hook" && one.Customer == customer.CustomerId)
+        .. _listener.All.Where(one => one.Path == "/hook" && one.Event.Text("series") == $"{customer.Customer:N}")
             .Select(one => one.Sequence).Distinct().Order(),
     ];
 

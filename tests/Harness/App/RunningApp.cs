@@ -22,6 +22,9 @@ public sealed class RunningApp : IAsyncDisposable
     /// <summary>Room for the offsets of AppHost's ports; the range is below the one that the system hands out by itself.</summary>
     const int PortsOfAnApp = 100, FirstPort = 15_000, LastPort = 32_000;
 
+    /// <summary>As AppHost's ports have it.</summary>
+    const int SandboxPort = 20;
+
     readonly DistributedApplication _app;
     readonly Supervisor _supervisor;
     readonly LogFiles _logs;
@@ -62,6 +65,8 @@ public sealed class RunningApp : IAsyncDisposable
         [
             $"--data={data.FullName}", $"--ports={ports}", $"--seed={string.Join(':', seeds)}", "--dashboard=false", "--servers=local",
             "--screen=false", "--DcpPublisher:RandomizePorts=false",
+            // By this address of the sandbox, and by no other one, tenants reach it.
+            $"--Gateway:PrivateHosts=127.0.0.1:{ports + SandboxPort}",
             // Every test has the same address.
             "--Proxy:FailedIdentificationsPerMinute=100000",
             .. faults is { } offset ? [$"--FAULTS_URL=http://127.0.0.1:{ports + offset}"] : Array.Empty<string>(),

@@ -25,6 +25,9 @@ static class Stack
 
     public static Uri Sandbox => Url("sandbox");
 
+    /// <summary>The sandbox as a tenant's provider: by the only private address that the operator lets tenants reach.</summary>
+    public static Uri TenantsSandbox => new($"http://127.0.0.1:{Sandbox.Port}");
+
     /// <summary>The sandbox's Stripe, on the port that the app host gives it.</summary>
     public static Uri Stripe => new($"http://127.0.0.1:{App.Ports + StripePort}");
 

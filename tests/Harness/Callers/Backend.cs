@@ -29,11 +29,38 @@ sealed class Backend(string key)
     /// <summary>The same project, test world.</summary>
     public static readonly Backend DocumentsTest = new("sk_test_documents000000000000000000000000000000");
 
+    /// <summary>A project whose configuration tests change.</summary>
+    public static readonly Backend Managed = new("sk_live_managed00000000000000000000000000000000");
+
+    /// <summary>The same project, test world.</summary>
+    public static readonly Backend ManagedTest = new("sk_test_managed00000000000000000000000000000000");
+
+    /// <summary>A project of which one class of tests changes all that a key can change.</summary>
+    public static readonly Backend Audited = new("sk_live_audited00000000000000000000000000000000");
+
+    /// <summary>A project that has one of everything, for exports.</summary>
+    public static readonly Backend Exported = new("sk_live_exported0000000000000000000000000000000");
+
+    /// <summary>A project whose customers and keys stay as the tests of permissions left them.</summary>
+    public static readonly Backend Narrowed = new("sk_live_narrowed0000000000000000000000000000000");
+
+    /// <summary>A key of the same project that may read customers and nothing else.</summary>
+    public static readonly Backend SeededNarrow = new("sk_live_seeded000000000000000000000000000000000");
+
+    /// <summary>A project whose routes and providers of HTTP APIs tests change.</summary>
+    public static readonly Backend Routed = new("sk_live_routed000000000000000000000000000000000");
+
     /// <summary>The project of <c>wires.seed.json</c>: the same models from providers of every wire.</summary>
     public static readonly Backend Wires = new("sk_live_wires00000000000000000000000000000000000");
 
     /// <summary>The same project, test world.</summary>
     public static readonly Backend WiresTest = new("sk_test_wires00000000000000000000000000000000000");
+
+    /// <summary>The project of <c>apis.seed.json</c>: its providers are any HTTP API.</summary>
+    public static readonly Backend Apis = new("sk_live_apis000000000000000000000000000000000000");
+
+    /// <summary>The same project, test world.</summary>
+    public static readonly Backend ApisTest = new("sk_test_apis000000000000000000000000000000000000");
 
     public string Key => key;
 

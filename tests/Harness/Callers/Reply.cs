@@ -18,7 +18,9 @@ sealed record Reply(int Status, HttpResponseHeaders Headers, HttpContentHeaders 
     /// <summary>The gateway's id of the request, as usage records know it.</summary>
     public Guid RequestId => Guid.ParseExact(this["X-Request-Id"]!["req_".Length..], "N");
 
-    public string? Code => Json.TryGetProperty("error", out var error) ? error.GetProperty("code").GetString() : null;
+    /// <summary>A problem's. Null of an answer that is none, also where it has no body.</summary>
+    public string? Code =>
+        Bytes.Length > 0 && Json.TryGetProperty("error", out var error) ? error.GetProperty("code").GetString() : null;
 
     /// <summary>The answer's text, of a whole answer or of a stream's pieces put together.</summary>
     public string Content => Text.StartsWith('{')

@@ -28,6 +28,24 @@ public sealed class AlertTests
     }
 
     [Fact]
+    public void An_endpoint_that_is_disabled_is_mailed_by_its_id_unless_somebody_has_named_other_events()
+    {
+        var told = Low with
+        {
+            Type = EventTypes.WebhookEndpointDisabled,
+            Data = """{"endpointId":"we_1","url":"https://a.example/secret","host":"a.example","reason":"gone","failures":1}""",
+        };
+
+        var mail = AlertText.Of(told, "ops@example.com");
+
+        Assert.EndsWith(": we_1", mail.Subject);
+        Assert.Contains("host: a.example\n", mail.Body);
+        Assert.Contains("reason: gone\n", mail.Body);
+        Assert.DoesNotContain("secret", mail.Body, StringComparison.Ordinal);
+        Assert.Contains(EventTypes.WebhookEndpointDisabled, AlertText.Usual);
+    }
+
+    [Fact]
     public void What_is_for_programs_alone_is_in_no_mail()
     {
         var told = Low with

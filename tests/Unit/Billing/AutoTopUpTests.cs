@@ -1,3 +1,4 @@
+using System.Globalization;
 using LlmGateway.Billing;
 using LlmGateway.Contracts;
 using Xunit;
@@ -145,6 +146,34 @@ public sealed class AutoTopUpTests
 
         Assert.Equal(off with { Payment = null }, After(off, Payment.Open, "authentication_required"));
         Assert.Equal(off with { Payment = null }, After(off, Payment.Canceled));
+    }
+
+    [Theory]
+    [InlineData(0, false)]
+    [InlineData(40, false)]
+    [InlineData(40.01, true)]
+    [InlineData(60, true)] // it was lowered
+    public void The_ceiling_is_reached_when_the_amount_once_would_be_above_it(double charged, bool isReached) =>
+        Assert.Equal(isReached, Waiting.IsAtCeiling((long)Math.Round(charged * 100) * Quote.NanosPerCent));
+
+    [Theory]
+    [InlineData("2026-11-21T12:00:00Z", "2026-12-01T00:00:00Z")]
+    [InlineData("2026-12-31T23:59:59Z", "2027-01-01T00:00:00Z")]
+    [InlineData("2027-01-01T00:00:00Z", "2027-02-01T00:00:00Z")]
+    [InlineData("2027-03-01T01:00:00+02:00", "2027-03-01T00:00:00Z")] // it is February yet, by UTC
+    public void The_ceiling_counts_anew_with_the_calendar_month_of_UTC(string now, string next) => Assert.Equal(
+        DateTimeOffset.Parse(next, CultureInfo.InvariantCulture),
+        AutoTopUp.NextMonth(DateTimeOffset.Parse(now, CultureInfo.InvariantCulture)));
+
+    [Fact]
+    public void Why_the_next_attempt_waits_is_what_the_one_before_has_met()
+    {
+        var declined = Begun with { Status = Payment.Canceled, Intent = "pi_1", FailureCode = "insufficient_funds" };
+
+        Assert.Equal("card_declined", AutoTopUp.ReasonAfter(declined));
+        Assert.Equal("card_declined", AutoTopUp.ReasonAfter(declined with { FailureCode = null, FailedCharges = ["ch_1"] }));
+        Assert.Equal("charge_refused", AutoTopUp.ReasonAfter(declined with { Intent = null }));
+        Assert.Equal("canceled", AutoTopUp.ReasonAfter(declined with { FailureCode = null }));
     }
 
     [Fact]

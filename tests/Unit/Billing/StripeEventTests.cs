@@ -61,6 +61,15 @@ public sealed class StripeEventTests
         Assert.Equal(("evt_1", true, version, account, intent), (told.Id, told.Livemode, told.ApiVersion, told.Account, told.Intent));
     }
 
+    /// <summary>A card that was detached is nobody's. By whose it was it is found when that one is to be forgotten.</summary>
+    [Theory]
+    [InlineData("""{"object":{"id":"pm_1","object":"payment_method","customer":"cus_1"}}""")]
+    [InlineData("""{"object":{"id":"pm_1","object":"payment_method","customer":null},"previous_attributes":{"customer":"cus_1"}}""")]
+    [InlineData("""{"object":{"id":"pm_1","customer":null},"previous_attributes":{"customer":{"id":"cus_1","object":"customer"}}}""")]
+    public void An_event_says_whose_its_object_is_or_was(string data) => Assert.Equal(
+        "cus_1",
+        StripeEvent.Read(Encoding.UTF8.GetBytes($$"""{"id":"evt_1","type":"x","livemode":true,"data":{{data}}}"""))!.Holder);
+
     [Fact]
     public void At_the_start_it_is_said_which_endpoints_have_another_version_and_when_there_is_none()
     {

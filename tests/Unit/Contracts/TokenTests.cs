@@ -11,6 +11,8 @@ public sealed class TokenTests
     [InlineData(Token.Session, CredentialKind.Session, false)]
     [InlineData(Token.TestSession, CredentialKind.Session, true)]
     [InlineData(Token.CustomerKey, CredentialKind.CustomerKey, false)]
+    [InlineData(Token.LiveMember, CredentialKind.Member, false)]
+    [InlineData(Token.TestMember, CredentialKind.Member, true)]
     public void A_new_token_is_told_by_its_prefix(string prefix, CredentialKind kind, bool test)
     {
         var token = Token.New(prefix);
@@ -45,6 +47,10 @@ public sealed class TokenTests
     [InlineData("es_01234567890123456789012345678901")]
     [InlineData("es_test_01234567890123456789012345678901")]
     [InlineData("es_0123456789012345678901234567890123456789012345678")]
+    [InlineData("mt_01234567890123456789012345678901")]
+    [InlineData("mt_live_01234567890123456789012345678901")]
+    [InlineData("mt_test_01234567890123456789012345678901")]
+    [InlineData("mt_live_0123456789012345678901234567890123456789012345678")]
     [InlineData("llm_gw_0123456789012345678901234567890123456789012345678")]
     public void What_cannot_be_a_token_is_refused(string text) => Assert.False(Token.TryRead(text, out _, out _));
 

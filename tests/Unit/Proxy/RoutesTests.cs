@@ -7,6 +7,8 @@ using LlmGateway.ServiceDefaults;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
+using Microsoft.AspNetCore.Routing.Patterns;
+using RoutePattern = Microsoft.AspNetCore.Routing.Patterns.RoutePattern;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging.Abstractions;
 using StackExchange.Redis;
@@ -21,7 +23,7 @@ public sealed class RoutesTests : IAsyncDisposable
     /// <summary>Open to all, or for who has the internal key, or for Stripe, whose signature Billing checks.</summary>
     static readonly string[] WithoutCaller =
     [
-        "/", "/internal/drain", "/internal/resume", "{*path:nonfile}",
+        "/", "/internal/drain", "/internal/resume",
         "/webhook/stripe", "/stripe/webhook", "/webhooks/stripe", "/payment-webhooks/stripe",
     ];
 
@@ -29,7 +31,7 @@ public sealed class RoutesTests : IAsyncDisposable
     static readonly string[] FreePosts =
     [
         "POST /v1/messages/count_tokens", "POST /v1/files", "POST /files", "POST /v1/messages/batches/{id}/cancel",
-        "POST /v1/batches/{id}/cancel", "POST /batches/{id}/cancel",
+        "POST /v1/batches/{id}/cancel", "POST /batches/{id}/cancel", "POST /v1/providers/{id}/test",
     ];
 
     readonly Credential _user = SessionsInMemory.Credential(new(RequestsPerMinute: 1, TokensPerMinute: null));
@@ -56,6 +58,8 @@ public sealed class RoutesTests : IAsyncDisposable
         {
             var models = new RoutesTests().NewApp();
             models.MapInference();
+            ProviderRoutes.Map(models);
+            CustomRoutes.Map(models);
             return [.. Addresses.Select(row => row.Data).Except(EndpointsOf(models).Select(AddressOf))];
         }
     }
@@ -95,6 +99,40 @@ public sealed class RoutesTests : IAsyncDisposable
         Assert.Contains(Idempotency.HeaderName, message);
     }
 
+    /// <summary>A route of a project at such a path would never be reached.</summary>
+    [Fact]
+    public void Every_route_of_the_gateway_is_at_a_reserved_path() => Assert.All(
+        Endpoints.Select(route => route.RoutePattern).Where(pattern => WordsOf(pattern).Any()),
+        pattern => Assert.True(ReservedPaths.Contain(WordsOf(pattern)), pattern.RawText));
+
+    /// <summary>Routing would say it by itself, but for the route that takes what is left for those of projects.</summary>
+    [Theory]
+    [InlineData("DELETE", "/v1/chat/completions", "POST"), InlineData("GET", "/V1/Messages/", "POST")]
+    [InlineData("TRACE", "/v1/providers/x/y", "DELETE, GET, PATCH, POST, PUT"), InlineData("GET", "/v1/weather", null)]
+    public async Task A_method_that_a_route_of_the_gateway_lacks_is_refused_with_those_that_it_takes(
+        string method, string path, string? takes)
+    {
+        var rest = Endpoints.Single(route => route.Order == int.MaxValue);
+        var response = await AnswerAsync(rest, _backendKey, http => (http.Request.Method, http.Request.Path) = (method, path));
+        Assert.Equal((takes is null ? 404 : 405, takes ?? ""), (response.StatusCode, response.Headers.Allow.ToString()));
+    }
+
+    [Theory]
+    [InlineData(Token.LiveSecret), InlineData(Token.LiveMember), InlineData(Token.TestMember)]
+    public async Task To_who_only_manages_a_path_that_is_not_there_is_just_that(string prefix)
+    {
+        var rest = Endpoints.Single(route => route.Order == int.MaxValue);
+
+        var response = await AnswerAsync(
+            rest, Token.New(prefix), http => (http.Request.Method, http.Request.Path) = ("GET", "/v1/weather"));
+
+        Assert.Equal(404, response.StatusCode);
+    }
+
+    static IEnumerable<string> WordsOf(RoutePattern pattern) => pattern.PathSegments
+        .TakeWhile(segment => segment.Parts is [RoutePatternLiteralPart])
+        .Select(segment => ((RoutePatternLiteralPart)segment.Parts[0]).Content);
+
     [Fact]
     public void What_is_posted_and_free_is_posted() => Assert.Empty(FreePosts.Except(Addresses.Select(row => row.Data)));
 
@@ -113,7 +151,7 @@ public sealed class RoutesTests : IAsyncDisposable
             http.Request.Headers[header] = "as the caller says";
         using var request = new HttpRequestMessage();
 
-        await Management.Transformer(_app.Services.GetRequiredService<ITransformBuilder>())
+        await ManagementCalls.Transformer(_app.Services.GetRequiredService<ITransformBuilder>())
             .TransformRequestAsync(http, request, "http://sessions", TestContext.Current.CancellationToken);
 
         Assert.Equal(
@@ -195,11 +233,18 @@ public sealed class RoutesTests : IAsyncDisposable
         builder.Services.AddHttpForwarder();
         builder.Services.AddSingleton(identity);
         builder.Services.AddSingleton(_rates);
+        builder.Services.AddSingleton<ManagementCalls>();
+        builder.Services.AddSingleton(uses);
+        builder.Services.AddSingleton(new TestProvider(identity, uses, _rates, null!, TimeProvider.System));
         builder.Services.AddSingleton(new OwnBalance(null!, null!));
         builder.Services.AddSingleton(new OwnCredits(identity, _rates, null!, TimeProvider.System));
-        builder.Services.AddSingleton(new Inference(
+        var inference = new Inference(
             identity, null!, null!, uses, limits, null!, null!, null!, new(TimeProvider.System), null!, null!, new(null), null!, null!,
-            null!, null!, TimeProvider.System));
+            null!, null!, TimeProvider.System);
+        builder.Services.AddSingleton(inference);
+        var calls = new HttpCalls(inference, null!, null!, null!, limits, null!, new(TimeProvider.System), TimeProvider.System);
+        builder.Services.AddSingleton(new ProviderRoutes(calls));
+        builder.Services.AddSingleton(new CustomRoutes(calls, null!, new(TimeProvider.System)));
         builder.Services.AddSingleton(new ResponseRoutes(entrance, null!));
         builder.Services.AddSingleton(new CountTokens(entrance, null!, null!));
         var creation = new BatchCreation(

@@ -89,6 +89,67 @@ public sealed class StripeTests(Provider provider) : IClassFixture<Provider>
     public async Task An_order_that_cannot_be_is_refused(string path, string order) =>
         Assert.Equal(400, (await provider.PostAsync($"{path}?key={NewKey()}", order)).Status);
 
+    const string MayNotBeUsed = "It may not be used again.";
+
+    [Fact]
+    public async Task A_card_that_was_detached_pays_no_more_and_is_attached_to_nobody()
+    {
+        var key = NewKey();
+        var (card, customer) = (await CardAsync(key), await CustomerAsync(key));
+        Assert.Equal(200, (await SendAsync(HttpMethod.Post, $"/v1/payment_methods/{card}/attach", key, $"customer={customer}")).Status);
+        Assert.Equal(200, (await PayAsync(key, card, $"&customer={customer}")).Status);
+        Assert.Equal(200, (await PayAsync(key, card, $"&customer={customer}")).Status);
+        Assert.Equal(200, (await SendAsync(HttpMethod.Post, $"/v1/payment_methods/{card}/detach", key, "")).Status);
+
+        MustBeRefused(await PayAsync(key, card));
+        MustBeRefused(await SendAsync(HttpMethod.Post, $"/v1/payment_methods/{card}/attach", key, $"customer={customer}"));
+    }
+
+    [Fact]
+    public async Task A_card_that_has_paid_for_nobody_pays_once_and_one_that_was_declined_may_be_tried_again()
+    {
+        var key = NewKey();
+        var (card, declined) = (await CardAsync(key), await CardAsync(key, "4000000000000002"));
+
+        Assert.Equal(200, (await PayAsync(key, card)).Status);
+
+        MustBeRefused(await PayAsync(key, card));
+        MustBeRefused(await SendAsync(
+            HttpMethod.Post, $"/v1/payment_methods/{card}/attach", key, $"customer={await CustomerAsync(key)}"));
+        Assert.Equal(402, (await PayAsync(key, declined)).Status);
+        Assert.Equal(402, (await PayAsync(key, declined)).Status);
+    }
+
+    [Fact]
+    public async Task A_card_whose_customer_is_deleted_pays_no_more()
+    {
+        var key = NewKey();
+        var (card, customer) = (await CardAsync(key), await CustomerAsync(key));
+        Assert.Equal(200, (await SendAsync(HttpMethod.Post, $"/v1/payment_methods/{card}/attach", key, $"customer={customer}")).Status);
+        Assert.Equal(200, (await SendAsync(HttpMethod.Delete, $"/v1/customers/{customer}", key)).Status);
+
+        MustBeRefused(await PayAsync(key, card));
+    }
+
+    static void MustBeRefused(Provider.Arrived answer)
+    {
+        var error = answer.Json.GetProperty("error");
+        Assert.Equal((400, "invalid_request_error"), (answer.Status, error.GetProperty("type").GetString()));
+        Assert.Contains(MayNotBeUsed, error.GetProperty("message").GetString());
+    }
+
+    async Task<string> CardAsync(string key, string number = "4242424242424242") => IdOf(await SendAsync(
+        HttpMethod.Post, "/v1/payment_methods", key,
+        $"type=card&card[number]={number}&card[exp_month]=12&card[exp_year]=40&card[cvc]=123"));
+
+    async Task<string> CustomerAsync(string key) => IdOf(await SendAsync(HttpMethod.Post, "/v1/customers", key, "name=Ann"));
+
+    static string IdOf(Provider.Arrived made) => made.Json.GetProperty("id").GetString()!;
+
+    Task<Provider.Arrived> PayAsync(string key, string card, string more = "") => SendAsync(
+        HttpMethod.Post, "/v1/payment_intents", key,
+        $"amount=1000&currency=usd&confirm=true&payment_method={card}&allowed_payment_method_types[]=card{more}");
+
     static string NewKey() => "sk_test_" + Guid.NewGuid().ToString("N");
 
     Task<Provider.Arrived> SendAsync(HttpMethod method, string path, string key, string? form = null, string? idempotencyKey = null)

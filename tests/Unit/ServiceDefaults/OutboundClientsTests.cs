@@ -15,7 +15,7 @@ public sealed partial class OutboundClientsTests
         "ServiceDefaults/Http/ServiceClients.cs", // the gateway's own services, by names of the configuration
         "ServiceDefaults/Security/GuardedConnections.cs", // the guard
         "services/Billing/Mail/MailWorker.cs", // the operator's mail server, by configuration
-        "services/Proxy/Management/Management.cs", // the gateway's own services
+        "services/Proxy/Management/ManagementCalls.cs", // the gateway's own services
         "services/Proxy/Upstreams/UpstreamClient.cs", // providers: tenants' through the guard
         "services/Webhooks/Deliveries/Receiver.cs", // through the guard
     ];

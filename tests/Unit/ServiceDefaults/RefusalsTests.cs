@@ -51,6 +51,7 @@ public sealed class RefusalsTests
     static object? Any(ParameterInfo parameter) =>
         parameter.HasDefaultValue ? parameter.DefaultValue
         : parameter.ParameterType == typeof(string) ? "x"
+        : parameter.ParameterType == typeof(HttpContext) ? new DefaultHttpContext()
         : parameter.ParameterType == typeof(LimitState) ? new LimitState("customer", "requests", "1", "1", "1", null)
         : parameter.ParameterType == typeof(CreditState) ? CreditState.Of("standard", [])
         : parameter.ParameterType.IsValueType ? Activator.CreateInstance(parameter.ParameterType)

@@ -79,6 +79,64 @@ public sealed partial class RouteCallersTests
     public Task Every_public_route_of_Billing_names_a_member_that_it_does_not_have() =>
         MustNameUnknownMembersAsync<BillingDb>(ServiceCall.Billing, LlmGateway.Billing.Routes.Callers, 2);
 
+    /// <summary>Asked by pages and packages of others, with whatever they add.</summary>
+    static readonly string[] WithAnyQuery = ["GET /v1/config", "GET /v1/wallet/balance"];
+
+    [Fact]
+    public Task Every_public_list_of_Sessions_names_a_parameter_that_it_does_not_have() =>
+        MustNameUnknownParametersAsync<SessionsDb>(ServiceCall.Sessions, LlmGateway.Sessions.Routes.Callers, 6);
+
+    [Fact]
+    public Task Every_public_list_of_Wallet_names_a_parameter_that_it_does_not_have() =>
+        MustNameUnknownParametersAsync<WalletDb>(ServiceCall.Wallet, LlmGateway.Wallet.Routes.Callers, 3);
+
+    [Fact]
+    public Task Every_public_list_of_Webhooks_names_a_parameter_that_it_does_not_have() =>
+        MustNameUnknownParametersAsync<WebhooksDb>(ServiceCall.Webhooks, LlmGateway.Webhooks.Routes.Callers, 3);
+
+    [Fact]
+    public Task Every_public_list_of_Billing_names_a_parameter_that_it_does_not_have() =>
+        MustNameUnknownParametersAsync<BillingDb>(ServiceCall.Billing, LlmGateway.Billing.Routes.Callers, 13);
+
+    static async Task MustNameUnknownParametersAsync<TEntryPoint>(string service, RouteCallers table, int atLeast)
+        where TEntryPoint : class
+    {
+        await using var app = new Service<TEntryPoint>();
+        using var http = app.CreateClient();
+        var routes = table.Keys.Where(route => route.StartsWith("GET /v1/", StringComparison.Ordinal)).Except(WithAnyQuery).ToList();
+        Assert.True(routes.Count >= atLeast, $"only {routes.Count} routes were found");
+        foreach (var route in routes)
+        {
+            var caller = route.Contains(" /v1/wallet/", StringComparison.Ordinal) ? EndUser : Backend;
+            var signed = Sign(new(ServiceCall.Proxy, service, caller));
+            var answer = await SendAsync(http, $"{route}?misspelt=1", ServiceCall.Header, signed);
+            Assert.Equal((route, HttpStatusCode.BadRequest, "misspelt"), (route, answer.Status, answer.Param));
+        }
+    }
+
+    [Fact]
+    public async Task Where_there_is_no_route_or_not_for_the_method_the_answer_says_so_with_the_request_s_id()
+    {
+        await using var app = new Service<WalletDb>();
+        using var http = app.CreateClient();
+        foreach (var (method, path, status, code) in ((string, string, HttpStatusCode, string)[])
+        [
+            ("GET", "/v1/wallet/ledger", HttpStatusCode.NotFound, "not_found"),
+            ("GET", "/v1/wallets/x/disputes", HttpStatusCode.NotFound, "not_found"),
+            ("DELETE", "/v1/usage/summary", HttpStatusCode.MethodNotAllowed, "method_not_allowed"),
+        ])
+        {
+            using var request = new HttpRequestMessage(new(method), path);
+            request.Headers.Add(ServiceCall.Header, Sign(new(ServiceCall.Proxy, ServiceCall.Wallet, Backend)));
+            using var response = await http.SendAsync(request, Token);
+            using var answer = System.Text.Json.JsonDocument.Parse(await response.Content.ReadAsStringAsync(Token));
+            var error = answer.RootElement.GetProperty("error");
+            Assert.Equal((path, status, code), (path, response.StatusCode, error.GetProperty("code").GetString()));
+            Assert.Contains(path, error.GetProperty("message").GetString(), StringComparison.Ordinal);
+            Assert.Equal(response.Headers.GetValues("X-Request-Id").Single(), answer.RootElement.GetProperty("requestId").GetString());
+        }
+    }
+
     static async Task MustNameUnknownMembersAsync<TEntryPoint>(string service, RouteCallers table, int atLeast)
         where TEntryPoint : class
     {
@@ -123,7 +181,50 @@ public sealed partial class RouteCallersTests
                 Assert.True(status == HttpStatusCode.Unauthorized && code == "internal_only", $"{what}, {route}: {status}");
             }
         }
+        foreach (var route in table.Keys.Where(route => route.Contains(" /v1/", StringComparison.Ordinal)))
+        {
+            // A route under a path that the table of permissions does not have could be called by keys that may do all, and by no other.
+            var needed = Permissions.Of(route);
+            Assert.True(needed is not null && Permissions.All.Contains(needed), $"{route} has no permission");
+            var others = Permissions.All.Where(permission => permission != needed).ToList();
+            var (status, code, _) = await SendAsync(
+                http, route, ServiceCall.Header, Sign(new(ServiceCall.Proxy, service, Backend with { Permissions = others })));
+            Assert.True(status == HttpStatusCode.Forbidden && code == "insufficient_permission", $"{route} without {needed}: {status}");
+            (_, code, _) = await SendAsync(
+                http, route, ServiceCall.Header, Sign(new(ServiceCall.Proxy, service, Backend with { Permissions = [needed] })));
+            Assert.False(code == "insufficient_permission", $"{route} with {needed}");
+            foreach (var (role, granted) in Roles.All.Where(one => one.Value?.Contains(needed) == false))
+            {
+                (status, code, _) = await SendAsync(
+                    http, route, ServiceCall.Header, Sign(new(ServiceCall.Proxy, service, MemberWith(granted))));
+                Assert.True(status == HttpStatusCode.Forbidden && code == "insufficient_permission", $"{route} as {role}: {status}");
+            }
+            await MustBeClosedToClientsAsync(http, service, route);
+        }
         Assert.Equal(HttpStatusCode.OK, (await SendAsync(http, "GET /alive", "X-Nothing", "")).Status);
+    }
+
+    static Principal MemberWith(IReadOnlyList<string>? permissions) =>
+        Backend with { Kind = CredentialKind.Member, Permissions = permissions };
+
+    /// <summary>What shows a client no more than everybody may see, what it is itself, or what is its customer's.</summary>
+    static readonly string[] OpenToClients =
+    [
+        "GET /v1/config", "GET /v1/invoices", "GET /v1/invoices/{id}", "GET /v1/members/me", "POST /v1/members/me/tokens",
+        "DELETE /v1/members/me/tokens",
+    ];
+
+    /// <summary>Also when it had every permission: of a new route nobody may forget that clients must not see it.</summary>
+    static async Task MustBeClosedToClientsAsync(HttpClient http, string service, string route)
+    {
+        foreach (var granted in (IReadOnlyList<string>?[])[Roles.PermissionsOf(Roles.Client), null])
+        {
+            var client = MemberWith(granted) with { Customer = Guid.NewGuid(), Wallet = Guid.NewGuid() };
+            var (status, code, _) = await SendAsync(http, route, ServiceCall.Header, Sign(new(ServiceCall.Proxy, service, client)));
+            Assert.True(
+                code is "insufficient_permission" or "not_found" || OpenToClients.Contains(route),
+                $"{route} as a client: {status} {code}");
+        }
     }
 
     static IEnumerable<(string What, string Header, string Value)> NoSignatures(string service, string caller)

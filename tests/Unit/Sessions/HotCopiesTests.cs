@@ -82,6 +82,25 @@ public sealed class HotCopiesTests
         Assert.False(_proxy.HasHeardAllSince(read));
     }
 
+    [Fact]
+    public async Task A_member_s_change_is_told_and_distrusted_when_its_tokens_cannot_be_read()
+    {
+        await BeatAsync();
+        var (read, member) = (_clock.GetTimestamp(), Ids.New());
+        await using var db = new SessionsDb(
+            new DbContextOptionsBuilder<SessionsDb>().UseNpgsql("Host=127.0.0.1;Port=1;Timeout=5").Options);
+
+        await Assert.ThrowsAnyAsync<Exception>(async () =>
+        {
+            await using (_copies.MemberChanging(member, db)) { }
+        });
+        Assert.Equal((Invalidation.MemberChanged, member.ToString("N")), (_heard[^1].Kind, _heard[^1].Value));
+        await BeatAsync();
+        await BeatAsync();
+
+        Assert.False(_proxy.HasHeardAllSince(read));
+    }
+
     /// <summary>The change may have taken effect long before its caller learns of that, or of the connection's end.</summary>
     [Fact]
     public async Task While_a_commit_is_not_answered_proxies_distrust_what_they_had_and_later_the_loss_of_its_push_is_noticed()

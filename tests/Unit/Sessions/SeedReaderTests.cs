@@ -70,6 +70,42 @@ public sealed class SeedReaderTests
         $"organizations[0].projects[0].{path} is not a member that seed files have",
         Assert.Throws<SeedException>(() => Read(Valid.Replace(old, mistake))).Message);
 
+    /// <summary>They are copied to every proxy, and looked through at calls of others.</summary>
+    [Theory]
+    [InlineData("\"endUserSessions\": true", "\"allowedOrigins\": [$origins]", "allowedOrigins may have at most 200 origins")]
+    [InlineData("\"endUserSessions\": true", "\"allowedOrigins\": [\"https://$long\"]", "allowedOrigins[0] must be an exact origin")]
+    [InlineData("${PROVIDER_KEY}", "$long", "providers[0].auth.value may have at most 4096 characters")]
+    [InlineData("https://api.example.com/v1", "https://api.example.com/$long", "providers[0].baseUrl must be")]
+    [InlineData("\"input\": \"0.15\"", "\"tiers\": [$tiers]", "models[0].prices.tiers may have at most 16 tiers")]
+    public void What_a_project_says_has_bounds(string old, string other, string mistake)
+    {
+        var origins = Enumerable.Range(0, 201).Select(i => $"\"https://a{i}.example.com\"");
+        var tiers = Enumerable.Range(1, 17).Select(i => $$"""{"aboveInput": {{i}}, "prices": {"input": "1"} }""");
+        var text = other.Replace("$long", new string('a', 5000)).Replace("$origins", string.Join(',', origins))
+            .Replace("$tiers", string.Join(',', tiers));
+
+        Assert.StartsWith(
+            $"organizations[0].projects[0].{mistake}", Assert.Throws<SeedException>(() => Read(Valid.Replace(old, text))).Message);
+    }
+
+    /// <summary>Whoever may read the audit or the export would read the operator's variable.</summary>
+    [Theory]
+    [InlineData("request", "setHeaders", "X-App")]
+    [InlineData("request", "setQuery", "app.id")]
+    [InlineData("response", "setHeaders", "X-App")]
+    public void A_variable_is_refused_in_what_a_route_sets(string side, string member, string name)
+    {
+        string File(string value) => Valid.Replace("\"routes\": []", $$$"""
+            "routes": [{"path": "/w", "provider": "openai", "meter": "1", "{{{side}}}": {"{{{member}}}": {"{{{name}}}": "{{{value}}}"} } }]
+            """);
+
+        var mistake = Assert.Throws<SeedException>(() => Read(File("a ${PROVIDER_KEY}"))).Message;
+
+        Assert.StartsWith($"organizations[0].projects[0].routes[0].{side}.{member}.{name} must not have a variable", mistake);
+        Assert.DoesNotContain("sk-secret", mistake);
+        Assert.NotNull(Read(File("$${PROVIDER_KEY}")));
+    }
+
     [Fact]
     public void A_customer_without_a_plan_is_another_than_one_of_which_nothing_is_said()
     {
@@ -85,6 +121,13 @@ public sealed class SeedReaderTests
     }
 
     [Fact]
+    public void A_permission_that_there_is_none_of_is_named() => Assert.StartsWith(
+        "organizations[0].projects[0].secretKeys[1].permissions[1] is 'wallets:*', which is not one of alerts:read, alerts:write, ",
+        Assert.Throws<SeedException>(() => Read(Valid.Replace(
+            "{\"name\": \"made\"}", "{\"name\": \"made\", \"permissions\": [\"wallets:read\", \"wallets:*\"]}"))).Message,
+        StringComparison.Ordinal);
+
+    [Fact]
     public void A_variable_may_stand_for_a_number_too() =>
         Assert.Equal(
             new Rate(250_000_000_000),
@@ -95,6 +138,10 @@ public sealed class SeedReaderTests
     [InlineData("\"lowBalance\": \"1.00\"", "\"lowBalance\": \"-1\"", "organizations[0].projects[0].lowBalance must not be negative")]
     [InlineData("{\"credit\": \"10\"}", "{\"lowBalance\": -1}",
         "organizations[0].projects[0].customers[0].wallet.lowBalance must not be negative")]
+    [InlineData("\"lowBalance\": \"1.00\"", "\"branding\": {\"color\": \"red\"}",
+        "organizations[0].projects[0].branding.color must be a color such as #1a2b3c")]
+    [InlineData("\"lowBalance\": \"1.00\"", "\"branding\": {\"logoUrl\": \"javascript:alert(1)\"}",
+        "organizations[0].projects[0].branding.logoUrl must begin with https://")]
     [InlineData("\"lowBalance\": \"1.00\"", "\"limitThresholds\": [50, 50]",
         "organizations[0].projects[0].limitThresholds must be 1 to 8 percentages from 1 to 100, each above the one before")]
     [InlineData("\"lowBalance\": \"1.00\"", "\"limitThresholds\": [0, 101]",
@@ -145,7 +192,7 @@ public sealed class SeedReaderTests
     [InlineData("${PROVIDER_KEY}", "${EMPTY}",
         "organizations[0].projects[0].providers[0].auth.value needs the environment variable EMPTY, which is not set")]
     [InlineData("\"wire\": \"openai\"", "\"wire\": \"smoke\"",
-        "organizations[0].projects[0].providers[0].wire must be one of openai, openai-compatible, responses, anthropic, gemini")]
+        "organizations[0].projects[0].providers[0].wire must be one of openai, openai-compatible, responses, anthropic, gemini, http")]
     [InlineData("https://api.example.com/v1", "file:///etc/passwd",
         "organizations[0].projects[0].providers[0].baseUrl must be an http or https address without user, query and fragment")]
     [InlineData("\"bearer\"", "\"header\"", "organizations[0].projects[0].providers[0].auth.name is required")]
@@ -161,7 +208,8 @@ public sealed class SeedReaderTests
     [InlineData("\"value\": \"${PROVIDER_KEY}\"}", "\"name\": null}, \"keys\": [{\"value\": \"a\"}, {\"value\": \"a\"}]",
         "organizations[0].projects[0].providers[0].keys has one key twice")]
     [InlineData("\"bearer\"", "\"basic\"", "organizations[0].projects[0].providers[0].auth.value must be user:password")]
-    [InlineData("\"routes\": []", "\"routes\": [{\"path\": \"/v1/weather\"}]", "organizations[0].projects[0].routes is not supported yet")]
+    [InlineData(
+        "\"routes\": []", "\"routes\": [{\"path\": \"/v1/weather\"}]", "organizations[0].projects[0].routes[0].provider is required")]
     [InlineData("\"plans\": []", "\"plans\": [{\"id\": \"a b\", \"name\": \"x\", \"price\": 1}]",
         "organizations[0].projects[0].plans[0].id must be 1 to 64 letters, digits, dots, dashes or underscores")]
     [InlineData("\"plans\": []", "\"plans\": [{\"id\": \"a\", \"name\": \"x\", \"price\": -1}]",

@@ -35,6 +35,8 @@ public sealed class IdentityTests : IDisposable
     [InlineData("es_0123456789012345678901234567890123456789012345678")]
     [InlineData("llm_gw_0123456789012345678901234567890123456789012345678")]
     [InlineData("sk_live_0123456789012345678901234567890123456789012345678")]
+    [InlineData("mt_live_01234567890123456789012345678901")]
+    [InlineData("mt_live_0123456789012345678901234567890123456789012345678")]
     public async Task What_has_not_the_checksum_of_what_the_gateway_makes_costs_no_look_up(string token)
     {
         Assert.Equal("invalid_api_key", await RefusalAsync(token));
@@ -79,6 +81,33 @@ public sealed class IdentityTests : IDisposable
         Assert.NotNull((await SendAsync(secret)).Caller);
 
         Assert.Equal(Problems.SecretKeyInBrowser, (await SendAsync(secret, origin: "https://app.example.com")).Problem);
+    }
+
+    [Fact]
+    public async Task A_member_s_token_of_a_page_is_refused_and_calls_no_model()
+    {
+        var token = Know(Token.New(Token.LiveMember), CredentialKind.Member);
+        var (caller, _) = await SendAsync(token);
+
+        Assert.Equal("wrong_credential_kind", Permit.CheckInference(caller!.Credential)?.Code);
+        Assert.Equal(Problems.MemberTokenInBrowser, (await SendAsync(token, origin: "https://app.example.com")).Problem);
+    }
+
+    [Fact]
+    public async Task What_is_pushed_of_a_member_is_read_again_and_what_is_of_others_is_kept()
+    {
+        var (token, other) = (Know(Token.New(Token.LiveMember), CredentialKind.Member), Know(Token.New(Token.LiveSecret)));
+        var member = (await SendAsync(token)).Caller!.Credential.Id;
+        await SendAsync(other);
+        var asked = _sessions.Asked;
+
+        Assert.True(_identity.TryForget(new(Invalidation.MemberChanged, member.ToString("N"))));
+        _clock.Advance(TimeSpan.FromMilliseconds(1)); // what is read now is of after the change
+        await SendAsync(other);
+        Assert.Equal(asked, _sessions.Asked);
+        await SendAsync(token);
+
+        Assert.Equal(asked + 1, _sessions.Asked);
     }
 
     [Theory]

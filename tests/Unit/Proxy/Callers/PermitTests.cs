@@ -23,12 +23,25 @@ public sealed class PermitTests
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
-    public void A_secret_key_is_refused_also_from_a_page_that_may_call_with_other_credentials(bool isListed)
+    public void A_secret_key_or_a_member_s_token_is_refused_also_from_a_page_that_may_call_with_other_credentials(bool isListed)
     {
         string[]? list = isListed ? [Page] : null;
         Assert.Equal(Problems.SecretKeyInBrowser, Check(CredentialKind.SecretKey, list, Page));
         Assert.Equal(Problems.SecretKeyInBrowser, Check(CredentialKind.SecretKey, list, "null"));
         Assert.Null(Check(CredentialKind.SecretKey, list, ""));
+        Assert.Equal(Problems.MemberTokenInBrowser, Check(CredentialKind.Member, list, Page));
+        Assert.Null(Check(CredentialKind.Member, list, ""));
+    }
+
+    /// <summary>By <c>*</c> alone a key for one provider's raw calls would be one for every provider's, and for no model.</summary>
+    [Theory]
+    [InlineData("*", false), InlineData("p/*", true), InlineData("q/*", false)]
+    public void A_scope_names_raw_calls_by_their_provider(string scope, bool expected)
+    {
+        var raw = new Route(
+            new(ProviderRoutes.AnyCall, "raw", "p", "", 0, 0, null, new Prices { PerRequest = new(0) }), null!) { PaidBy = Payers.Credits };
+        var credential = SessionsInMemory.Credential() with { Models = [scope], Test = false };
+        Assert.Equal(expected ? null : Problems.ModelOutOfScope("p/*"), Permit.Check(credential, raw, "p/*"));
     }
 
     static Problem? Check(CredentialKind kind, string[]? list, string origin)

@@ -184,6 +184,32 @@ public sealed class ClaimsTests
         Assert.Empty(LinesFor(WithSources(CreditsOf("premium")), null));
     }
 
+    /// <summary>What has no price would else be free for it, and go past its limits of money.</summary>
+    [Fact]
+    public void Whom_nothing_pays_for_has_no_credit_for_what_costs_one_and_has_no_price()
+    {
+        var raw = Offer("*") with { QueryType = "standard", PaidBy = Payers.Credits };
+        var dollars = Limit(Unit.UsdLimit, null, Term.Always(Ids.New(), 100));
+        foreach (var credential in (Credential[])[Of(null), Of(dollars), Of(null) with { Claim = new([], []) }])
+            foreach (var (route, credits) in ((Route, int)[])
+            [
+                (raw, 1), (raw with { PaidBy = Payers.Credits | Payers.Quota }, 1), (raw with { PaidBy = Payers.All }, 0),
+                (raw with { PaidBy = Payers.Credits | Payers.Wallet }, 0), (raw with { QueryType = null }, 0),
+                (raw with { QueryType = CallCredits.Free }, 0),
+            ])
+            {
+                Assert.True(Claims.TryGet(credential, route, Midnight, out var claim));
+                Assert.Equal(credits, claim?.Lines.Count(line => line.Kind == AccountKind.Credits) ?? 0);
+            }
+        // Nobody calls a route that is for everybody, and nobody pays.
+        Assert.True(Claims.TryGet(Of(null) with { Customer = null }, raw, Midnight, out var nobodys));
+        Assert.Null(nobodys);
+    }
+
+    [Fact]
+    public void Raw_calls_are_named_by_their_provider_alone() =>
+        Assert.Equal(["p/*"], Claims.NamesOf(Offer(ProviderRoutes.AnyCall)));
+
     [Fact]
     public void Whom_only_call_credits_pay_for_has_nothing_that_pays_a_provider_without_a_type()
     {
@@ -255,6 +281,31 @@ public sealed class ClaimsTests
         }
         Assert.True(Claims.TryGet(customer with { Claim = new([], [Quota, Money]) }, Offer("m"), Midnight, out var paid));
         Assert.DoesNotContain(paid!.Lines, line => line.AsksNothing);
+    }
+
+    /// <summary>Whatever else a customer has, and whether its plan has ended.</summary>
+    [Fact]
+    public void A_call_that_only_some_sources_may_pay_asks_those_alone()
+    {
+        var raw = Offer("m") with { QueryType = "standard", PaidBy = Payers.Credits };
+        Assert.Equal([AccountKind.Credits], KindsOf(WithSources(Quota, CreditsOf("standard"), Money), raw));
+        Assert.Equal([AccountKind.Credits], KindsOf(WithSources(Money), raw)); // it has none, and is refused
+        Assert.Equal([AccountKind.Credits], KindsOf(Of(null) with { Registers = [new(Wallet, AccountKind.Wallet, Unit.Usd)] }, raw));
+        Assert.Equal([AccountKind.Quota], KindsOf(WithSources(Quota, Money), raw with { QueryType = null, PaidBy = Payers.Quota }));
+        Assert.Empty(KindsOf(WithSources(Quota, Money), raw with { QueryType = null, PaidBy = Payers.Nothing }));
+        // The next call of a model asks what it asked before.
+        var both = WithSources(Quota, CreditsOf("standard"), Money);
+        Assert.Equal([AccountKind.Credits], KindsOf(both, raw));
+        Assert.Equal([AccountKind.Quota, AccountKind.Wallet], KindsOf(both, Offer("m")));
+
+        var ended = WithSources(Quota with { Terms = [new(Ids.New(), Midnight.AddDays(-30), Midnight, 100)] }, CreditsOf("standard"));
+        Assert.False(Claims.TryGet(ended, raw, Midnight, out _));
+
+        static IEnumerable<AccountKind> KindsOf(Credential credential, Route route)
+        {
+            Assert.True(Claims.TryGet(credential, route, Midnight, out var claim));
+            return claim?.Lines.Skip(claim.FirstSource).Select(line => line.Kind) ?? [];
+        }
     }
 
     static readonly Guid Customer = Ids.New(), Project = Ids.New();

@@ -35,6 +35,18 @@ public sealed class ModelCallTests : IDisposable
     }
 
     [Fact]
+    public void A_checkpoint_of_what_is_counted_is_due_after_two_seconds_whatever_has_come()
+    {
+        var call = Begin();
+        Assert.False(call.IsCheckpointDue());
+        _clock.Pass(TimeSpan.FromSeconds(2));
+        Assert.True(call.IsCheckpointDue());
+
+        call.Checkpoint(0, Delivered(1));
+        Assert.False(call.IsCheckpointDue());
+    }
+
+    [Fact]
     public void A_request_that_dies_is_free_before_its_first_checkpoint_and_costs_what_was_delivered_by_its_last()
     {
         var call = Begin();

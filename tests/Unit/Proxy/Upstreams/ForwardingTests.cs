@@ -2,6 +2,7 @@ using System.Net;
 using System.Reflection;
 using LlmGateway.Contracts;
 using LlmGateway.Proxy;
+using LlmGateway.ServiceDefaults;
 using Microsoft.Extensions.Logging.Abstractions;
 using Xunit;
 
@@ -42,6 +43,24 @@ public sealed class ForwardingTests
         }));
     }
 
+    /// <summary>The connection's guard throws, and the client puts its own exception around that.</summary>
+    [Fact]
+    public async Task An_address_that_is_not_public_is_told_apart_from_one_where_nobody_answers()
+    {
+        foreach (var (thrown, told) in ((HttpRequestException, Problem)[])
+        [
+            (new NotPublicException(), UpstreamErrors.NotPublic),
+            (new HttpRequestException("around it", new NotPublicException()), UpstreamErrors.NotPublic),
+            (new HttpRequestException(HttpRequestError.ConnectionError, "refused"), UpstreamErrors.Unreachable),
+        ])
+        {
+            using var client = new HttpMessageInvoker(new Answering(() => throw thrown));
+            var (_, problem) = await new Forwarding(client, NullLogger<Forwarding>.Instance).SendAsync(
+                Provider(), () => new(HttpMethod.Get, "https://example.com/v1"), TestContext.Current.CancellationToken, once: true);
+            Assert.Equal((502, "upstream_unreachable", told), (problem?.Status, problem?.Code, problem));
+        }
+    }
+
     /// <summary>Whoever calls providers does it through the one class that has the rule.</summary>
     [Fact]
     public void Nothing_in_the_proxy_sends_to_a_provider_but_Forwarding()
@@ -51,16 +70,17 @@ public sealed class ForwardingTests
             .Where(field => field.FieldType == typeof(HttpMessageInvoker))
             .Select(field => Outermost(field.DeclaringType!).Name);
 
-        // Management sends to our own services. UpstreamClient is what Forwarding sends with: the pools of connections.
-        Assert.Equal([nameof(Forwarding), nameof(Management), nameof(UpstreamClient)], holders.Distinct().Order());
+        // ManagementCalls sends to our own services. UpstreamClient is what Forwarding sends with: the pools of connections.
+        Assert.Equal([nameof(Forwarding), nameof(ManagementCalls), nameof(UpstreamClient)], holders.Distinct().Order());
     }
 
     static Type Outermost(Type type) => type.DeclaringType is { } outer ? Outermost(outer) : type;
 
+    static Upstream Provider() => new(
+        new ProviderConnection("p", ProviderWire.OpenAi, "https://example.com/v1", "none", null, [], 60, Retries, "cancel", false), []);
+
     static async Task<int> SentAsync(string method, Func<HttpResponseMessage> answer)
     {
-        var provider = new ProviderConnection(
-            "p", ProviderWire.OpenAi, "https://example.com/v1", "none", null, [], 60, Retries, "cancel", false);
         var sent = 0;
         using var client = new HttpMessageInvoker(new Answering(() =>
         {
@@ -70,7 +90,7 @@ public sealed class ForwardingTests
         var forwarding = new Forwarding(client, NullLogger<Forwarding>.Instance);
 
         var (response, problem) = await forwarding.SendAsync(
-            new Upstream(provider, []),
+            Provider(),
             () => new HttpRequestMessage(new HttpMethod(method), "https://example.com/v1"),
             TestContext.Current.CancellationToken);
 

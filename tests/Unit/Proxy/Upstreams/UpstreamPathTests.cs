@@ -38,6 +38,8 @@ public sealed class UpstreamPathTests
     [InlineData("/v1/models/ft:gpt-4o:acme::a1")]
     [InlineData("/v1/models/a%20b")]
     [InlineData("/v1/models/..a")]
+    [InlineData("/v1/models/a;v=1")]
+    [InlineData("/v1/models/a;..")]
     public void An_ordinary_path_stays_as_it_is(string path)
     {
         Assert.True(UpstreamPath.TryJoin("https://api.example.com/base", path, out var address));
@@ -54,6 +56,12 @@ public sealed class UpstreamPathTests
     [InlineData("/v1/%2E%2e/admin")]
     [InlineData("/v1/.%2e/admin")]
     [InlineData("/v1/%252e%252e/admin")]
+    [InlineData("/v1/..;/admin")]
+    [InlineData("/v1/%2e%2e;/admin")]
+    [InlineData("/v1/..%3b/admin")]
+    [InlineData("/v1/..;x=1/admin")]
+    [InlineData("/v1/.;/admin")]
+    [InlineData("/v1/;x/admin")]
     [InlineData("/v1/models/openai%2f..%2fx")]
     [InlineData("/v1/models/a%2Fb")]
     [InlineData("/v1/models/a%5cb")]
@@ -120,5 +128,7 @@ public sealed class UpstreamPathTests
 
         if (UpstreamPath.TryJoin("https://api.example.com/base", path, out var address))
             Assert.StartsWith("https://api.example.com/base/", address.AbsoluteUri, StringComparison.Ordinal);
+        if (UpstreamPath.TryJoin("https://api.example.com/base", path, out address, isOfApi: true))
+            Assert.Matches("^https://api.example.com/base(/|\\?|$)", address.AbsoluteUri);
     });
 }

@@ -175,6 +175,32 @@ public sealed class LedgerEventTests
         Assert.Equal(["wallet.credits_expired 1080"], Run(new BookExpiry(Wallet)));
     }
 
+    /// <summary>Owners' systems are told only what changes whether it is frozen; the audit is told who else has frozen it, too.</summary>
+    [Fact]
+    public void Who_has_frozen_a_wallet_and_who_has_let_it_go_is_told_the_audit_once()
+    {
+        var told = new List<FreezeChange>();
+        foreach (var (frozen, by) in ((bool, Freezer)[])
+        [
+            (true, Freezer.Owner), (true, Freezer.Owner), (true, Freezer.Billing), (false, Freezer.Billing), (false, Freezer.Billing),
+            (false, Freezer.Owner),
+        ])
+        {
+            var freeze = new Freeze(Wallet, frozen, by) { Actor = $"{by}", RequestId = "req_1" };
+            var book = _store.Lock([freeze], _now);
+            Ledger.Apply(book, freeze);
+            _store.Write(book);
+            told.AddRange(book.Freezes);
+        }
+
+        const Freezer both = Freezer.Owner | Freezer.Billing;
+        Assert.Equal(
+            [(true, Freezer.Nobody, Freezer.Owner, "Owner"), (true, Freezer.Owner, both, "Billing"),
+                (false, both, Freezer.Owner, "Billing"), (false, Freezer.Owner, Freezer.Nobody, "Owner")],
+            told.Select(one => (one.Frozen, one.Before, one.After, one.Actor)));
+        Assert.All(told, one => Assert.Equal((Wallet, "req_1"), (one.Of.Id, one.RequestId)));
+    }
+
     /// <summary>While proxies are updated, one that says no mark asks beside one that does.</summary>
     [Fact]
     public void A_claim_of_a_proxy_that_knows_no_marks_leaves_the_mark_as_it_is()

@@ -1,0 +1,3 @@
+-- How a project looks to its customers.
+
+alter table project add column branding jsonb;
