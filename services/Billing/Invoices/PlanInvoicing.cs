@@ -93,7 +93,7 @@ public sealed partial class Invoicing
         return true;
     }
 
-    Task PostponeAsync(BookedPlan booked, CancellationToken token) => database.ChangeAsync(
+    Task<int> PostponeAsync(BookedPlan booked, CancellationToken token) => database.ChangeAsync(
         booked.Number < 0
             ? "update plan_payment set document_at = now() + $3 where id = $1 and $2 < 0"
             : "update plan_reversal set document_at = now() + $3 where payment = $1 and number = $2",

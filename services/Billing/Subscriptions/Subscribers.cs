@@ -157,6 +157,6 @@ public sealed class Subscribers(NpgsqlDataSource database, SubscriptionCalls str
         return (row.GetGuid(0), row.IsDBNull(1) ? null : row.GetString(1));
     }
 
-    Task NoteAsync(string table, Guid key, string made, CancellationToken token) =>
+    Task<int> NoteAsync(string table, Guid key, string made, CancellationToken token) =>
         database.ChangeAsync($"update {table} set stripe = $2 where id = $1 and stripe is null", token, key, made);
 }

@@ -88,16 +88,16 @@ public sealed class DryRun(Identity identity, KeyUse keys, ManagementRates rates
             throw Refused(mistake.TrimStart('.'));
         if (request.Response.Status is < 100 or > 599)
             throw Refused("response.status must be from 100 to 599");
-        // The rules have read it.
-        MeteringExpression.TryParse(request.Meter, out var expression, out _);
+        if (!MeteringExpression.TryParse(request.Meter, out var expression, out _))
+            throw Refused("meter cannot be read"); // the rules have read it
         var (facts, answer) = (FactsOf(request, now), Encoding.UTF8.GetBytes(request.Response.Body));
         var isStream = IsStream(facts.ResponseHeaders, request.Response.Body);
 
-        using var meter = new ExpressionMeter(expression!, isStream);
+        using var meter = new ExpressionMeter(expression, isStream);
         meter.Push(answer);
         meter.End();
         var measured = meter.Measure(facts, out var steps);
-        using var billing = new RouteMeter(route, expression!, facts, isStream);
+        using var billing = new RouteMeter(route, expression, facts, isStream);
         billing.Push(answer);
         var reading = billing.Settle(isWhole: true);
         var isAnswer = HttpAnswers.IsAnswer(facts.Status);

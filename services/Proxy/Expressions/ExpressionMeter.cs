@@ -1,5 +1,6 @@
 using LlmGateway.Contracts;
 using LlmGateway.Contracts.Expressions;
+using KeptResponse = LlmGateway.Contracts.Expressions.KeptResponse;
 
 namespace LlmGateway.Proxy.Expressions;
 

@@ -24,7 +24,7 @@ public sealed partial class InitData
 
     const string Hex = "hash";
 
-    public static readonly Problem Unsigned = Problems.InitData(
+    public static readonly Problem WithoutHash = Problems.InitData(
         "init_data_unsigned", "'initData' has no hash. Send the text that Telegram has given to the app, whole and as it is.");
 
     public static readonly Problem NotOfBot = Problems.InitData(
@@ -66,7 +66,7 @@ public sealed partial class InitData
                 throw new ProblemException(NotOfBot);
         }
         if (!fields.Remove(Hex, out var hash))
-            throw new ProblemException(Unsigned);
+            throw new ProblemException(WithoutHash);
         var hex = Encoding.UTF8.GetString(hash);
         return HashText.IsMatch(hex) ? new(fields, Convert.FromHexString(hex)) : throw new ProblemException(NotOfBot);
     }
