@@ -18,7 +18,7 @@ public sealed class TelegramDocumentTests
         foreach (var member in typeof(SeedTelegramBot).GetProperties().Where(property => property.CanWrite))
             Assert.Contains($"| `{char.ToLowerInvariant(member.Name[0])}{member.Name[1..]}` |", Text, StringComparison.Ordinal);
         foreach (var problem in (Problem[])
-            [InitData.Unsigned, InitData.NotOfBot, InitData.Expired, InitData.InFuture, InitData.Replayed])
+            [InitData.WithoutHash, InitData.NotOfBot, InitData.Expired, InitData.InFuture, InitData.Replayed])
             Assert.Contains($"| {problem.Status} `{problem.Code}` |", Text, StringComparison.Ordinal);
     }
 }
